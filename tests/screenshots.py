@@ -20,7 +20,8 @@ from alexnet_tui.config.variants import VARIANTS  # noqa: E402
 from alexnet_tui.runs.follow import load  # noqa: E402
 from alexnet_tui.runs.history import RunHistory  # noqa: E402
 from alexnet_tui.runs.run_files import PREDICTIONS_FILE  # noqa: E402
-from alexnet_tui.runs.store import REFERENCE, Store  # noqa: E402
+from alexnet_tui.runs.run_ids import REFERENCE  # noqa: E402
+from alexnet_tui.runs.store import Store  # noqa: E402
 
 HERE = Path(__file__).parent
 PICTURES = HERE / "screenshots"

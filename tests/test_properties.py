@@ -20,6 +20,7 @@ from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.origin import origin_text
 from alexnet_tui.runs.outline import Outline
 from alexnet_tui.runs.record import RunRecord, read_record
+from alexnet_tui.runs.run_ids import STUDIES
 from alexnet_tui.runs.state import State, derive_state
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
@@ -236,7 +237,7 @@ def test_any_plan_is_a_study_or_a_sentence(tmp_path: Path, data: st.DataObject, 
     store = Store(tmp_path / "runs")
     if not study_files.names(store):
         planning.plan_variants(store, "s", variants=["baseline"], seeds=[0, 1], overrides={"epochs": "1"})
-    [path] = (store.root / study_files.STUDIES).glob("*.json")
+    [path] = (store.root / STUDIES).glob("*.json")
     good = path.read_bytes()
     changes = data.draw(some_of(json.loads(good)))
     path.write_bytes(damaged(good, changes, flips))

@@ -11,8 +11,9 @@ from alexnet_tui.errors import AmbiguousRunError, RunNotFoundError, StoreError, 
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.record import RunRecord
+from alexnet_tui.runs.run_ids import REFERENCE
 from alexnet_tui.runs.state import State
-from alexnet_tui.runs.store import REFERENCE, Store
+from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import study_files

@@ -24,15 +24,8 @@ from alexnet_tui.runs.liveness import is_heard_from
 from alexnet_tui.runs.lost import explain_lost
 from alexnet_tui.runs.store import Store
 from alexnet_tui.signals import handling
-from alexnet_tui.text import (
-    format_done,
-    format_duration,
-    format_loss,
-    format_percent,
-    format_rate,
-    printable,
-    sparkline,
-)
+from alexnet_tui.sparkline import sparkline
+from alexnet_tui.text import format_done, format_duration, format_loss, format_percent, format_rate, printable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

@@ -17,9 +17,10 @@ from alexnet_tui.files import reason_of, temporary_name
 from alexnet_tui.folder import Folder
 from alexnet_tui.runs.events import MAX_LINE_BYTES
 from alexnet_tui.runs.run_files import CHECKPOINTS, EVENTS_FILE
-from alexnet_tui.runs.store import REFERENCE, Store
+from alexnet_tui.runs.run_ids import REFERENCE, STUDIES
+from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import study_files
-from alexnet_tui.studies.study_files import STUDIES, folder_path
+from alexnet_tui.studies.study_files import folder_path
 
 
 class ExportResult(msgspec.Struct):

@@ -25,12 +25,13 @@ from alexnet_tui.runs.notes import NOTES_FILE
 from alexnet_tui.runs.origin import IMPORTED_FILE, Imported
 from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.runs.run_files import CHECKPOINTS, EVENTS_FILE, RECORD_FILE
-from alexnet_tui.runs.store import RESERVED, Store, free_ids
+from alexnet_tui.runs.run_ids import RESERVED, STUDIES, free_ids
+from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import planning, study_files
 from alexnet_tui.studies.ledger import LEDGER_FILE
 from alexnet_tui.studies.plan import Plan, decode_plan
 from alexnet_tui.studies.queue import CELLS_FILE, run_ids
-from alexnet_tui.studies.study_files import STUDIES, exclusive, folder_path
+from alexnet_tui.studies.study_files import exclusive, folder_path
 from alexnet_tui.text import printable
 
 _STAGING = ".importing-"

@@ -14,8 +14,8 @@ from alexnet_tui.datasets.left_out import is_hidden
 from alexnet_tui.errors import ArchiveError
 from alexnet_tui.exchange.archive_files import DEEPEST, JSON_BYTES, RUNS, STUDY_FILES, Parts, limit_of
 from alexnet_tui.folder import Folder
-from alexnet_tui.runs.store import REFERENCE, RUN_ID
-from alexnet_tui.studies.study_files import STUDIES, is_name
+from alexnet_tui.runs.run_ids import REFERENCE, RUN_ID, STUDIES
+from alexnet_tui.studies.study_files import is_name
 from alexnet_tui.text import quoted
 
 LIMITS = Limits(least_bytes=1 << 24, ratio=50, entries=50_000)

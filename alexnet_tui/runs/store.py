@@ -6,14 +6,12 @@ links and anything that is not a regular file are never followed.
 """
 
 import errno
-import itertools
 import os
 import platform
-import re
 import stat
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,18 +31,10 @@ from alexnet_tui.runs.notes import Notes, change_notes, edit_notes, notes_proble
 from alexnet_tui.runs.provenance import package_commit, redact, safe_environment
 from alexnet_tui.runs.record import Extension, Foreign, RunRecord, read_record
 from alexnet_tui.runs.run_files import CHECKPOINTS, EVENTS_FILE, LOG_FILE, RECORD_FILE, checkpoint_names, log_bytes
+from alexnet_tui.runs.run_ids import ID_RULE, LAST, REFERENCE, RESERVED, RUN_ID, free_ids, is_numbered_alike, usual_id
 from alexnet_tui.text import printable, quoted
 
-REFERENCE, _STUDIES = "reference", "studies"
 _DELETED = ".deleted-"
-RUN_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_NUMBER = re.compile(r"-[1-9][0-9]{0,3}\Z")
-"""What an id that was taken ends with to become another: ``-2``, ``-3``."""
-LAST = "last"
-"""Stands for the newest run."""
-RESERVED = frozenset((REFERENCE, _STUDIES, LAST))
-"""No ids of runs: two folders beside the runs, and a word for one of them."""
-_ID_RULE = "small letters, digits, - and _, at most 64."
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -100,7 +90,7 @@ class Store:
         created, run_id = max(0.0, time.time()), ""
         try:
             self.root.mkdir(0o755, parents=True, exist_ok=True)  # Whatever the umask: not for others to write in.
-            stem = self._free_name(label or foreign.source) if foreign else _stem(config, created)
+            stem = self._free_name(label or foreign.source) if foreign else usual_id(config, created)
             run_id = _make_directory(self.root, stem)
             record = RunRecord(
                 id=run_id,
@@ -200,7 +190,7 @@ class Store:
         if text == LAST and (runs := self.list().runs):
             begun = (run.id for run in runs if not run.study or log_bytes(self.path(run.id)))
             return next(begun, runs[0].id)
-        fits = [name for name in names if text and name.startswith(text) and not _is_numbered_alike(text, name)]
+        fits = [name for name in names if text and name.startswith(text) and not is_numbered_alike(text, name)]
         if len(fits) == 1:
             return fits[0]
         shown = quoted(text, 80)
@@ -433,7 +423,7 @@ class Store:
             with directory:
                 wanted = new_id or next(run_id for run_id in free_ids(name) if not root.exists(run_id))
                 if not RUN_ID.fullmatch(wanted) or wanted in RESERVED:
-                    raise StoreError(self.root, f"{quoted(wanted, 80)} is no id of a run: {_ID_RULE}")
+                    raise StoreError(self.root, f"{quoted(wanted, 80)} is no id of a run: {ID_RULE}")
                 if root.exists(wanted):
                     raise StoreError(self.root / wanted, "this name is taken; choose another.")
                 if RUN_ID.fullmatch(name) and read_record(self.root / name).study:
@@ -452,19 +442,6 @@ def _not_creatable(root: Path, reason: str) -> StoreError:
     return StoreError(root, f"a run cannot be created here ({reason}). Choose another folder with --runs-dir.")
 
 
-def _is_numbered_alike(text: str, name: str) -> bool:
-    """Whether a text and a name differ only in the number that an id gets where another run has it already.
-
-    The time of day at the end of an id is no such number: the day alone is an abbreviation.
-    """
-    return _NUMBER.sub("", text) == _NUMBER.sub("", name)
-
-
-def _stem(config: RunConfig, created: float) -> str:
-    """What the id of a run begins with, often all of it: ``baseline-s0-20261126-074510``, in UTC."""
-    return f"{config.variant}-s{config.seed}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime(created))}"
-
-
 def _make_directory(root: Path, stem: str) -> str:
     for attempt in range(1000):
         run_id = stem if attempt == 0 else f"{stem}-{attempt + 1}"
@@ -474,14 +451,6 @@ def _make_directory(root: Path, stem: str) -> str:
             continue
         return run_id
     raise OSError(errno.EEXIST, f"a thousand runs are called {stem}")
-
-
-def free_ids(name: str) -> Iterator[str]:
-    """Ids as like a name as can be, without end: ``mine``, ``mine-2``, ``mine-3``; some may be taken."""
-    stem = re.sub("[^a-z0-9_-]+", "-", name.lower()).strip("-_")[:56] or "run"
-    if stem not in RESERVED:
-        yield stem
-    yield from (f"{stem}-{number}" for number in itertools.count(2))
 
 
 def _is_directory(path: Path) -> bool:

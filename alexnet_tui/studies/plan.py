@@ -19,9 +19,10 @@ from alexnet_tui.files import read_small, sha256_of
 from alexnet_tui.json_io import version_of
 from alexnet_tui.runs.events import Seconds
 from alexnet_tui.runs.record import RunRecord
+from alexnet_tui.runs.run_ids import STUDIES
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies.ledger import canonical
-from alexnet_tui.studies.study_files import STUDIES, check_no_link, decode, folder_path, is_name, names, plan_path
+from alexnet_tui.studies.study_files import check_no_link, decode, folder_path, is_name, names, plan_path
 from alexnet_tui.text import quoted
 
 HASH_SINCE = 2

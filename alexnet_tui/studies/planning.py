@@ -15,7 +15,8 @@ from alexnet_tui.config.protocols import CLAIMS, PROTOCOLS, REPORT, plan_configs
 from alexnet_tui.config.variants import VARIANTS, nearest
 from alexnet_tui.datasets.catalog import check_num_images
 from alexnet_tui.errors import ClaimError, ConfigError, UsageError
-from alexnet_tui.runs.store import LAST, REFERENCE, Store
+from alexnet_tui.runs.run_ids import LAST, REFERENCE
+from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import ledger
 from alexnet_tui.studies.known_runs import known_runs
 from alexnet_tui.studies.ledger import Entry

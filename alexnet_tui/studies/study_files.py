@@ -18,9 +18,9 @@ from alexnet_tui.files import reason_of, write_atomic
 from alexnet_tui.folder import Folder
 from alexnet_tui.json_io import UNDECODABLE, json_bytes, reason_of_damage
 from alexnet_tui.locks import locked
+from alexnet_tui.runs.run_ids import STUDIES
 from alexnet_tui.runs.store import Store
 
-STUDIES = "studies"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _LOCK_OF_STUDIES = ".turn"
 _T = TypeVar("_T")

@@ -19,8 +19,8 @@ from alexnet_tui.config.hyperparameters import (
     preset_settings,
     range_text,
     shown_value,
-    stepped,
 )
+from alexnet_tui.config.steps import stepped
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.errors import ConfigError
 

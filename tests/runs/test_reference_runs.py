@@ -12,8 +12,9 @@ from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.paths import shipped_runs
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.run_ids import REFERENCE
 from alexnet_tui.runs.state import State
-from alexnet_tui.runs.store import REFERENCE, Store
+from alexnet_tui.runs.store import Store
 
 ROOT = Path(__file__).resolve().parents[2] / "runs"
 

@@ -27,8 +27,9 @@ from alexnet_tui.runs.notes import Notes, NotesConflictError
 from alexnet_tui.runs.outline import is_newer
 from alexnet_tui.runs.provenance import package_commit, redact
 from alexnet_tui.runs.run_files import EVENTS_FILE, LOG_FILE
+from alexnet_tui.runs.run_ids import REFERENCE, RUN_ID
 from alexnet_tui.runs.state import State
-from alexnet_tui.runs.store import REFERENCE, RUN_ID, Store
+from alexnet_tui.runs.store import Store
 
 RECORD_KEYS = [
     "v",

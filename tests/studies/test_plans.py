@@ -15,7 +15,8 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.protocols import PROTOCOLS, READINGS, plan_configs, swept_text
 from alexnet_tui.errors import ClaimError, UsageError
 from alexnet_tui.runs.origin import IMPORTED_FILE
-from alexnet_tui.runs.store import REFERENCE, Store
+from alexnet_tui.runs.run_ids import REFERENCE
+from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import bookkeeping, planning, study_files
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue

@@ -31,8 +31,9 @@ from alexnet_tui.launch import stopping
 from alexnet_tui.paths import data_root
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.origin import IMPORTED_FILE
+from alexnet_tui.runs.run_ids import REFERENCE
 from alexnet_tui.runs.state import State
-from alexnet_tui.runs.store import REFERENCE, Store
+from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import study_files

@@ -22,8 +22,9 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.locks import take_lock
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.notes import Notes
+from alexnet_tui.runs.run_ids import REFERENCE
 from alexnet_tui.runs.state import State
-from alexnet_tui.runs.store import REFERENCE, Store
+from alexnet_tui.runs.store import Store
 from alexnet_tui.tui.charts.widget import MetricChart
 from alexnet_tui.tui.screens.compare.screen import CompareScreen
 from alexnet_tui.tui.screens.new_run.screen import NewRunScreen

@@ -17,8 +17,9 @@ from alexnet_tui.runs.follow import LARGE_LOG_BYTES, load
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.origin import IMPORTED_FILE
 from alexnet_tui.runs.run_files import EVENTS_FILE
+from alexnet_tui.runs.run_ids import REFERENCE
 from alexnet_tui.runs.state import State
-from alexnet_tui.runs.store import REFERENCE, Store
+from alexnet_tui.runs.store import Store
 from alexnet_tui.tui.watch.watcher import RunsWatcher, newest
 
 

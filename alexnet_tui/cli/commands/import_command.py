@@ -12,7 +12,8 @@ from alexnet_tui.cli.output import say
 from alexnet_tui.command_lines import shell_command
 from alexnet_tui.errors import ExitCode, StoreError, UsageError
 from alexnet_tui.paths import given
-from alexnet_tui.runs.store import RESERVED, Store
+from alexnet_tui.runs.run_ids import RESERVED
+from alexnet_tui.runs.store import Store
 from alexnet_tui.text import counted, printable
 
 if TYPE_CHECKING:

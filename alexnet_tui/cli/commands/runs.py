@@ -24,6 +24,7 @@ from alexnet_tui.runs.run_files import log_bytes
 from alexnet_tui.runs.state import STATE_TONES, State, begun
 from alexnet_tui.runs.stop_request import STOPPING
 from alexnet_tui.runs.store import Listing, Store
+from alexnet_tui.sparkline import sparkline
 from alexnet_tui.text import (
     MISSING,
     counted,
@@ -33,7 +34,6 @@ from alexnet_tui.text import (
     format_points,
     natural_key,
     printable,
-    sparkline,
 )
 
 _SHOWN_RUNS, _SHOWN_PROBLEMS = 50, 5

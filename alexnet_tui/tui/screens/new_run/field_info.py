@@ -7,7 +7,8 @@ from alexnet_tui.analysis.cost_estimate import TYPICAL_IMAGES, TYPICAL_TEST_IMAG
 from alexnet_tui.analysis.published import EXPERIMENTS
 from alexnet_tui.config.first_run import FIRST_RUN
 from alexnet_tui.config.front_ends import FRONT_ENDS
-from alexnet_tui.config.hyperparameters import SPECS, TYPES, default_of, range_text, stepped
+from alexnet_tui.config.hyperparameters import SPECS, TYPES, default_of, range_text
+from alexnet_tui.config.steps import stepped
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.datasets.catalog import BUILT_IN, DatasetInfo
 from alexnet_tui.text import format_bytes, format_clock, format_count, format_percent, printable

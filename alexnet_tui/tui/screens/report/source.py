@@ -16,7 +16,8 @@ from alexnet_tui.paths import given
 from alexnet_tui.report.build import build_selection
 from alexnet_tui.report.content import Report
 from alexnet_tui.report.formats import ENDINGS, render
-from alexnet_tui.runs.store import REFERENCE, Store
+from alexnet_tui.runs.run_ids import REFERENCE
+from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.text import counted, printable
 from alexnet_tui.tui.study_lookup import MAX_STUDIES, newest_studies

@@ -12,7 +12,8 @@ from textual.widgets import Static
 
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State
-from alexnet_tui.text import MISSING, format_done, is_ascii_terminal, sparkline
+from alexnet_tui.sparkline import sparkline
+from alexnet_tui.text import MISSING, format_done, is_ascii_terminal
 from alexnet_tui.tui.glyphs import DONE, REST, STATE_SIGNS, TONES, shown_state
 from alexnet_tui.tui.screens.run.facts import (
     Fact,

@@ -8,16 +8,15 @@ from rich.cells import cell_len
 from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.seed_noise import Deviation, difference_tone
 from alexnet_tui.runs.state import State
+from alexnet_tui.sparkline import braille_sparkline, sparkline
 from alexnet_tui.text import (
     MISSING,
-    braille_sparkline,
     format_done,
     format_duration,
     format_points,
     is_ascii_terminal,
     natural_key,
     printable,
-    sparkline,
 )
 from alexnet_tui.tui.glyphs import (
     EXTENDED,

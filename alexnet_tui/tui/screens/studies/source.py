@@ -15,6 +15,7 @@ from alexnet_tui.launch.engine import QueueStatus
 from alexnet_tui.locks import LOCK_FILE, Owner, read_owner
 from alexnet_tui.runs.follow import RunCache
 from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.run_ids import STUDIES
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.stop_request import is_stopping
 from alexnet_tui.runs.store import Store
@@ -247,7 +248,7 @@ def _cores(owner: Owner | None) -> str:
 
 def stamp(store: Store, engines: Engines, name: str) -> tuple[object, ...]:
     """What changes when anybody changes the study, its queue, its worker or its engine; cheap to ask for."""
-    folder = store.root / study_files.STUDIES
+    folder = store.root / STUDIES
     answer = engines.last_answer(store, name)
     stamps: list[object] = [_worker_stamp(store, name), _is_starting(store, name), repr(answer.queues), answer.problem]
     for path in (folder, folder / name, orders.orders_path(store), orders.log_path(store)):

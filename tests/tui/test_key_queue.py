@@ -23,8 +23,8 @@ from alexnet_tui.tui.screens.report import source as report_source
 from alexnet_tui.tui.screens.report.screen import ReportScreen
 from alexnet_tui.tui.screens.runs.filter_bar import FilterLine
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
-from alexnet_tui.tui.screens.studies.plan_dialog import StudyForm
 from alexnet_tui.tui.screens.studies.screen import StudiesScreen
+from alexnet_tui.tui.screens.studies.study_form import StudyForm
 from alexnet_tui.tui.workers import ASKING
 
 CLEAR, TAB, BACK_TAB, ENTER, F5, CTRL_C, CTRL_R = "\x15", "\t", "\x1b[Z", "\r", "\x1b[15~", "\x03", "\x12"

@@ -35,8 +35,9 @@ from alexnet_tui.studies.queue import PlannedRun, PlannedRunState
 from alexnet_tui.tui.screens.report.screen import ReportScreen
 from alexnet_tui.tui.screens.run.screen import RunScreen
 from alexnet_tui.tui.screens.studies import queue_view, source
-from alexnet_tui.tui.screens.studies.plan_dialog import StudyForm, StudyRequest, defaults, free_name
+from alexnet_tui.tui.screens.studies.request import StudyRequest, defaults, free_name
 from alexnet_tui.tui.screens.studies.screen import StudiesScreen
+from alexnet_tui.tui.screens.studies.study_form import StudyForm
 from alexnet_tui.tui.terminal.driver import to_ascii
 from alexnet_tui.tui.widgets.columns import fit
 from alexnet_tui.tui.widgets.dialogs import ConfirmScreen, KeysLine

@@ -15,7 +15,8 @@ from alexnet_tui.studies.plan import Plan
 from alexnet_tui.text import counted, format_duration, printable
 from alexnet_tui.tui import download_question, threads
 from alexnet_tui.tui.notifications import notify
-from alexnet_tui.tui.screens.studies.plan_dialog import REPRODUCTION, StudyForm, StudyRequest, defaults, free_name
+from alexnet_tui.tui.screens.studies.request import REPRODUCTION, StudyRequest, defaults, free_name
+from alexnet_tui.tui.screens.studies.study_form import StudyForm
 from alexnet_tui.tui.session import Session
 from alexnet_tui.tui.widgets.dialogs import ConfirmScreen
 from alexnet_tui.tui.workers import ASKING, ask_once

@@ -24,8 +24,8 @@ from alexnet_tui.tui.keys import Keys, row_keys
 from alexnet_tui.tui.notifications import notify
 from alexnet_tui.tui.screens.studies import plans as queue_plans
 from alexnet_tui.tui.screens.studies import queue_view, source
-from alexnet_tui.tui.screens.studies.plan_dialog import REPRODUCTION, StudyRequest
 from alexnet_tui.tui.screens.studies.queue_view import QueueRow
+from alexnet_tui.tui.screens.studies.request import REPRODUCTION, StudyRequest
 from alexnet_tui.tui.screens.studies.source import Snapshot
 from alexnet_tui.tui.session import OpenReport, OpenRun, RunsChanged, Session
 from alexnet_tui.tui.study_lookup import MAX_STUDIES

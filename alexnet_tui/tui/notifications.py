@@ -41,7 +41,7 @@ def notify_outcome(screen: Screen[Any], done: Sequence[str], problems: Sequence[
         notify(screen, text, is_error=bool(problems))
 
 
-def announce(app: App[Any], text: str, *, is_error: bool = False) -> None:
+def announce(app: App[Any], text: str, *, is_error: bool) -> None:
     """Show what nobody on this screen asked for: in place of the keys, below any dialog, so that it covers nothing."""
     bars = (bar for screen in reversed(app.screen_stack) for bar in screen.query(KeyBar))
     if (bar := next(bars, None)) is not None:

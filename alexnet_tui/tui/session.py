@@ -277,7 +277,7 @@ class OpenPictures(Message):
 class OpenNewRun(Message):
     """Go to the form, filled in from a run if one is named."""
 
-    def __init__(self, template_run_id: str | None = None) -> None:
+    def __init__(self, template_run_id: str | None) -> None:
         super().__init__()
         self.template_run_id = template_run_id
 
@@ -301,7 +301,7 @@ class OpenReport(Message):
 class OpenStudy(Message):
     """Go to the Studies screen, to a study if one is named."""
 
-    def __init__(self, study: str | None = None) -> None:
+    def __init__(self, study: str | None) -> None:
         super().__init__()
         self.study = study
 

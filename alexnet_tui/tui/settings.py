@@ -77,16 +77,16 @@ def settings_path() -> Path:
     return state_dir() / "console.json"
 
 
-def load_settings(path: Path | None = None) -> Settings:
+def load_settings() -> Settings:
     """The settings of the last session; the defaults if there are none that can be read."""
     try:
-        content = read_small(path or settings_path())
+        content = read_small(settings_path())
         return msgspec.json.decode(content, type=Settings) if content else Settings()
     except (HomeError, StoreError, OSError, *UNDECODABLE):
         return Settings()
 
 
-def change_settings(change: Callable[[Settings], object], path: Path | None = None) -> None:
+def change_settings(change: Callable[[Settings], object]) -> None:
     """Change the settings as they are on disk now, one console after the other.
 
     Raises:
@@ -94,10 +94,10 @@ def change_settings(change: Callable[[Settings], object], path: Path | None = No
         OSError: The folder cannot be written.
         StoreError: The lock cannot be taken.
     """
-    target = path or settings_path()
+    target = settings_path()
     target.parent.mkdir(parents=True, exist_ok=True)
     with locked(target.with_suffix(".lock"), wait_seconds=_LOCK_SECONDS):
-        settings, unknown = load_settings(target), _unknown_fields(target)
+        settings, unknown = load_settings(), _unknown_fields(target)
         change(settings)
         write_atomic(target, json_bytes({**unknown, **msgspec.to_builtins(settings)}))
 

@@ -44,7 +44,7 @@ def _epochs_of_steps(history: RunHistory) -> Floats:
     return copy_column(history.steps["step"]) / per_epoch if per_epoch else copy_column(history.steps["epoch"])
 
 
-def loss_curves(history: RunHistory, baseline: RunHistory | None, baseline_name: str = "") -> list[Curve]:
+def loss_curves(history: RunHistory, baseline: RunHistory | None, baseline_name: str) -> list[Curve]:
     """Training and test loss; the baseline is the other run's test loss."""
     curves: list[Curve] = []
     if len(history.steps) or history.position is not None:
@@ -54,7 +54,7 @@ def loss_curves(history: RunHistory, baseline: RunHistory | None, baseline_name:
     return _known(curves) + _measured(history, "loss", baseline, baseline_name)
 
 
-def accuracy_curves(history: RunHistory, baseline: RunHistory | None, baseline_name: str = "") -> list[Curve]:
+def accuracy_curves(history: RunHistory, baseline: RunHistory | None, baseline_name: str) -> list[Curve]:
     """Training accuracy in evaluation mode, or as trained where nothing else is known, and test accuracy."""
     train = curve(history, "train_eval_accuracy", "train", slot=0)
     if not np.isfinite(train.y).any():

@@ -27,8 +27,8 @@ from alexnet_tui.tui.glyphs import NUM_SERIES
 
 import numpy as np  # isort: skip  # After series, which sets numpy's threads.
 
-ZOOM_FACTOR = 0.7
-PAN_SHARE = 0.1
+_ZOOM_FACTOR = 0.7
+_PAN_SHARE = 0.1
 _SMALLEST_COUNT_SPAN = 2.0
 _SMALLEST_SPAN_SHARE = 1e-4
 _FALLBACKS = ("primary", "warning", "success", "error", "accent", "secondary")
@@ -256,13 +256,13 @@ class MetricChart(Widget):
 
     def zoom(self, direction: int) -> None:
         """Show less (1) or more (-1) of the x axis, around the crosshair or the middle."""
-        self._zoom(ZOOM_FACTOR if direction > 0 else 1 / ZOOM_FACTOR, self._view.crosshair)
+        self._zoom(direction, self._view.crosshair)
 
     def pan(self, direction: int) -> None:
         """Move the viewport of a zoomed chart to the left (-1) or right (1)."""
         ends = self._ends()
         if ends is not None:
-            self._pan(direction * PAN_SHARE * (ends[1] - ends[0]))
+            self._pan(direction * _PAN_SHARE * (ends[1] - ends[0]))
 
     def reset_zoom(self) -> None:
         """Show every point again."""
@@ -301,13 +301,14 @@ class MetricChart(Widget):
         low, high = self._view.x_low, self._view.x_high
         return (ends[0] if low is None else low, ends[1] if high is None else high)
 
-    def _zoom(self, factor: float, around: float | None) -> None:
+    def _zoom(self, direction: int, around: float | None) -> None:
         full, ends = self.full_range, self._ends()
         if full is None or ends is None:
             return
         whole = full[1] - full[0]
-        if factor < 1 and not self._can_zoom(full, ends):
+        if direction > 0 and not self._can_zoom(full, ends):
             return
+        factor = _ZOOM_FACTOR if direction > 0 else 1 / _ZOOM_FACTOR
         span = max(min(self._smallest_span(full), whole), (ends[1] - ends[0]) * factor)
         if span >= whole:
             self.reset_zoom()
@@ -368,7 +369,7 @@ class MetricChart(Widget):
         if event.shift:
             self.pan(-direction)
         else:
-            self._zoom(ZOOM_FACTOR if direction > 0 else 1 / ZOOM_FACTOR, place)
+            self._zoom(direction, place)
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
         """Start to drag a span; only the left button does."""

@@ -97,9 +97,9 @@ class ConfirmScreen(DialogScreen[bool]):
     def __init__(
         self,
         title: str,
-        lines: Sequence[str] = (),
+        lines: Sequence[str],
         *,
-        action: str = "Yes",
+        action: str,
         destructive: bool = False,
         details: Callable[[], Sequence[str]] | None = None,
     ) -> None:
@@ -151,7 +151,7 @@ class TextScreen(DialogScreen[str | None]):
     AUTO_FOCUS = "Input"
     BINDINGS = [_text("enter", "submit", "Save", "Save the text.", show=False)]
 
-    def __init__(self, title: str, value: str = "", *, hint: str = "", limit: int = 2000) -> None:
+    def __init__(self, title: str, value: str, *, hint: str, limit: int = 2000) -> None:
         super().__init__(title)
         self._value = printable(value, limit)
         self._hint = printable(hint, 500)

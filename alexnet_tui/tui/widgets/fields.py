@@ -46,6 +46,11 @@ class Option(msgspec.Struct, frozen=True):
     note: str = ""
     result: str = ""
 
+    @property
+    def label(self) -> str:
+        """What people read."""
+        return self.title or self.value
+
 
 class FieldInfo(msgspec.Struct, frozen=True):
     """What a row shows around its editor.
@@ -186,7 +191,7 @@ class ChoiceField(Widget, can_focus=True):
             return Content("  ").join(parts)
         values, width = self._values(), self.size.width
         place = values.index(self.text) + 1 if self.text in values else 0
-        title = next((_title(option) for option in self.options if option.value == self.text), self.text)
+        title = next((option.label for option in self.options if option.value == self.text), self.text)
         word = printable(title, max(1, min(_NAME_LIMIT, width - len("<  >"))))
         before, after = (Content(arrow).stylize(_on_click("move", step)) for arrow, step in (("< ", -1), (" >", 1)))
         alone = Content.assemble(before, (word, "$accent bold"), after)
@@ -226,12 +231,8 @@ class ChoiceField(Widget, can_focus=True):
 
     def _part(self, option: Option) -> Content:
         chosen = option.value == self.text
-        word = Content(f"{CHOSEN if chosen else UNCHOSEN} {printable(_title(option), _NAME_LIMIT)}")
+        word = Content(f"{CHOSEN if chosen else UNCHOSEN} {printable(option.label, _NAME_LIMIT)}")
         return word.stylize("$accent bold" if chosen else "$text-muted").stylize(_on_click("choose", option.value))
-
-
-def _title(option: Option) -> str:
-    return option.title or option.value
 
 
 def _on_click(act: str, argument: object) -> Style:
@@ -255,7 +256,7 @@ class Card(Static):
 
     def render(self) -> Content:
         """Title, result and sentence; the style sheet decides how much of it fits."""
-        title = f"{CHOSEN if self.chosen else UNCHOSEN} {self.option.title or self.option.value}"
+        title = f"{CHOSEN if self.chosen else UNCHOSEN} {self.option.label}"
         head = Content(title).stylize("bold $accent" if self.chosen else "bold")
         result = Content(self.option.result).stylize("$text-muted")
         if self.content_size.height > 1:

@@ -129,7 +129,7 @@ class HelpScreen(DialogScreen[None]):
         _key("pageup", "page(-1)", "Page up", "A page up.", show=False),
     ]
 
-    def __init__(self, lines: Sequence[HelpEntry], *, filter_words: Sequence[tuple[str, str]] = ()) -> None:
+    def __init__(self, lines: Sequence[HelpEntry], *, filter_words: Sequence[tuple[str, str]]) -> None:
         super().__init__("")
         self._lines = [*lines, *WORDS, *WALK]
         self._lines += [HelpEntry(group="Filter words", keys=word, text=text) for word, text in filter_words]

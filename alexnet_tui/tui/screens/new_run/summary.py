@@ -35,7 +35,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     time: cost_estimate.TimeEstimate | None
     memory_bytes: int
     layers: tuple[cost_estimate.LayerRow, ...]
-    is_timing: bool = False
+    is_timing: bool
 
     @property
     def num_parameters(self) -> int:
@@ -60,8 +60,8 @@ def summarise(
     num_runs: int,
     info: DatasetInfo,
     host: str,
-    step_seconds: float | None = None,
-    is_timing: bool = False,
+    step_seconds: float | None,
+    is_timing: bool,
 ) -> RunSummary:
     """What a run with this configuration does on this machine.
 

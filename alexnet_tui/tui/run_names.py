@@ -18,13 +18,13 @@ from alexnet_tui.text import printable
 _FIELDS = RunConfig.__struct_fields__
 UNNAMED_FIELDS = frozenset(("threads", "checkpoint_epochs", "log_steps"))
 """How a run is recorded, or spread over cores, does not say what it is."""
-_PROPER_NAMES = ("front_end", "data")
+_BARE_FIELDS = ("front_end", "data")
 """Settings whose values need no word before them: ``baseline s4 · synthetic``."""
-_PROPER = [_FIELDS.index(name) for name in _PROPER_NAMES]
-_OTHERS = [index for index, name in enumerate(_FIELDS) if name not in UNNAMED_FIELDS and name not in _PROPER_NAMES]
+_BARE = [_FIELDS.index(name) for name in _BARE_FIELDS]
+_OTHERS = [index for index, name in enumerate(_FIELDS) if name not in UNNAMED_FIELDS and name not in _BARE_FIELDS]
 _SHARED = [(_FIELDS.index(name), default_of(name)) for name in NO_RESULT_FIELDS if name != "variant"]
 """Indices of the settings in which runs of one experiment may differ, with values as if they did not."""
-_SHORT = {name.replace("_", " "): spec.short for name, spec in SPECS.items() if spec.short or name in _PROPER_NAMES}
+_SHORT = {name.replace("_", " "): spec.short for name, spec in SPECS.items() if spec.short or name in _BARE_FIELDS}
 _MAX_CHARS = 120
 _FEWEST_STEM_CHARS = 4
 _RUN_ID = re.compile(r".+-s\d+-(?P<made>\d[\d-]+)")
@@ -48,7 +48,7 @@ class _Namesakes(msgspec.Struct):
         values: Run id to the values of all its settings.
         names: Values of all settings to the name of runs that have them; empty where it is not made yet.
         firsts: Data set and front end to the values of the first run that has them.
-        proper: Indices into `_FIELDS` of data set and front end, where some of the runs differ.
+        differing_bare: Indices into `_FIELDS` of data set and front end, where some of the runs differ.
         differing: Data set and front end to the indices of the other settings in which runs that have them differ.
     """
 
@@ -56,7 +56,7 @@ class _Namesakes(msgspec.Struct):
     values: dict[str, tuple[Any, ...]] = msgspec.field(default_factory=dict)
     names: dict[tuple[Any, ...], str] = msgspec.field(default_factory=dict)
     firsts: dict[tuple[Any, ...], tuple[Any, ...]] = msgspec.field(default_factory=dict)
-    proper: frozenset[int] = frozenset()
+    differing_bare: frozenset[int] = frozenset()
     differing: dict[tuple[Any, ...], frozenset[int]] = msgspec.field(default_factory=dict)
 
     def add(self, run_id: str, values: tuple[Any, ...]) -> set[str]:
@@ -65,26 +65,26 @@ class _Namesakes(msgspec.Struct):
         if values in self.names:
             return set()
         self.names[values] = ""
-        kin = _proper(values)
-        first, first_kin = next(iter(self.firsts.values()), values), self.firsts.setdefault(kin, values)
-        proper, differing = self.proper, self.differing.get(kin, frozenset())
-        self.proper = proper.union(index for index in _PROPER if values[index] != first[index])
-        self.differing[kin] = differing.union(index for index in _OTHERS if values[index] != first_kin[index])
-        if self.proper == proper and self.differing[kin] == differing:
+        bare = _bare(values)
+        first, first_alike = next(iter(self.firsts.values()), values), self.firsts.setdefault(bare, values)
+        differing_bare, differing = self.differing_bare, self.differing.get(bare, frozenset())
+        self.differing_bare = differing_bare.union(index for index in _BARE if values[index] != first[index])
+        self.differing[bare] = differing.union(index for index in _OTHERS if values[index] != first_alike[index])
+        if self.differing_bare == differing_bare and self.differing[bare] == differing:
             return set()
         for other in self.names:
-            if self.proper != proper or _proper(other) == kin:
+            if self.differing_bare != differing_bare or _bare(other) == bare:
                 self.names[other] = ""
         return {other for other, its in self.values.items() if not self.names[its]}
 
     def remove(self, run_id: str) -> set[str]:
         """Forget a run; those whose names are shorter without it."""
-        before = {other: self._told_by(values) for other, values in self.values.items() if other != run_id}
+        before = {other: self._distinguishing(values) for other, values in self.values.items() if other != run_id}
         others, self.values = self.values, {}
-        self.names, self.firsts, self.proper, self.differing = {}, {}, frozenset(), {}
+        self.names, self.firsts, self.differing_bare, self.differing = {}, {}, frozenset(), {}
         for other in before:
             self.add(other, others[other])
-        return {other for other, told_by in before.items() if self._told_by(others[other]) != told_by}
+        return {other for other, indices in before.items() if self._distinguishing(others[other]) != indices}
 
     def name_of(self, run_id: str) -> str:
         """The name of one of the runs."""
@@ -92,18 +92,20 @@ class _Namesakes(msgspec.Struct):
         if not self.names[values]:
             # Defaults are left out: of two runs that differ in a setting, at most one has its default.
             defaults = _defaults(values[_FIELDS.index("variant")], values[_FIELDS.index("front_end")])
-            told_by = self._told_by(values)
-            fields = [(_FIELDS[index], values[index]) for index in told_by if values[index] != defaults[index]]
+            indices = self._distinguishing(values)
+            fields = [(_FIELDS[index], values[index]) for index in indices if values[index] != defaults[index]]
             settings = settings_text(fields)
             self.names[values] = printable(f"{self.name} · {settings}", _MAX_CHARS) if settings else self.name
         return self.names[values]
 
-    def _told_by(self, values: tuple[Any, ...]) -> list[int]:
-        return sorted(self.proper | self.differing[_proper(values)])
+    def _distinguishing(self, values: tuple[Any, ...]) -> list[int]:
+        """Indices of the settings that tell runs with these values apart from the others."""
+        return sorted(self.differing_bare | self.differing[_bare(values)])
 
 
-def _proper(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple([values[index] for index in _PROPER])
+def _bare(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Data set and front end, of the values of all settings."""
+    return tuple([values[index] for index in _BARE])
 
 
 def settings_text(fields: Iterable[tuple[str, Any]]) -> str:
@@ -185,7 +187,7 @@ def _nothing(_: str) -> str:
 
 def _setting(name: str, value: Any) -> str:
     shown = shown_value(name, value)
-    return shown if name in _PROPER_NAMES else f"{name.replace('_', ' ')} {shown}"
+    return shown if name in _BARE_FIELDS else f"{name.replace('_', ' ')} {shown}"
 
 
 class RunNames:

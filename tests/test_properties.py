@@ -23,8 +23,8 @@ from alexnet_tui.runs.record import RunRecord, read_record
 from alexnet_tui.runs.run_ids import STUDIES
 from alexnet_tui.runs.state import State, derive_state
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import planning, study_files
+from alexnet_tui.studies.plan import load_plan, verify_hash
 from alexnet_tui.text import printable
 
 FAST = settings(
@@ -242,8 +242,8 @@ def test_any_plan_is_a_study_or_a_sentence(tmp_path: Path, data: st.DataObject, 
     changes = data.draw(some_of(json.loads(good)))
     path.write_bytes(damaged(good, changes, flips))
     try:
-        plan = value_or_sentence(lambda: study.load(store, "s"))
-        is_sound = plan is not None and value_or_sentence(lambda: study.verify_hash(store, plan)) == ""
+        plan = value_or_sentence(lambda: load_plan(store, "s"))
+        is_sound = plan is not None and value_or_sentence(lambda: verify_hash(store, plan)) == ""
     finally:
         path.write_bytes(good)
     assert plan is None or plan.configs

@@ -14,9 +14,9 @@ from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.runs.run_ids import REFERENCE
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import study_files
+from alexnet_tui.studies.plan import load_plan, readable_plans
 from alexnet_tui.text import printable, quoted
 
 _REPRODUCE = ("study", "reproduce")
@@ -121,11 +121,11 @@ def _planned(
     find: study_queue.Find | None,
 ) -> list[PlannedStudy]:
     """The registered studies of these names that have a run."""
-    found, plans = list[PlannedStudy](), study.readable(store)
+    found, plans = list[PlannedStudy](), readable_plans(store)
     for name in names:
         members = [run for run in histories if run.record.study == name and store.is_in(run.id)]
         try:
-            plan = study.load(store, name) if members else None
+            plan = load_plan(store, name) if members else None
             if plan and is_registered(plan):
                 found.append(examine(store, plan, members, _missing(store, name, find), plans))
         except StoreError as error:
@@ -149,7 +149,7 @@ def _members(name: str, runs: Sequence[RunRecord], reference: Collection[str], *
 
 
 def _missing(store: Store, name: str, find: study_queue.Find | None) -> list[Missing]:
-    plan = study.load(store, name)
+    plan = load_plan(store, name)
     return [
         Missing(plan.configs[cell.index], cell.state)
         for cell in study_queue.status(store, plan, find)

@@ -19,8 +19,8 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.run_files import EVENTS_FILE
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import ledger, study_files
-from alexnet_tui.studies import plan as study
 from alexnet_tui.studies.ledger import LEDGER_FILE, Entry, Kind, Ledger
+from alexnet_tui.studies.plan import LEDGER_SINCE, Plan
 from alexnet_tui.text import printable
 
 FOUND_MISSING = "found missing"
@@ -45,7 +45,7 @@ class Account(msgspec.Struct, frozen=True):
     failed: Mapping[str, str]
 
 
-def read(store: Store, plan: study.Plan) -> Ledger:
+def read(store: Store, plan: Plan) -> Ledger:
     """The ledger of a study, followed by what its runs' records say beyond it; nothing is written.
 
     Returns:
@@ -110,7 +110,7 @@ def _record(entry: Entry) -> tuple[int, str]:
     return entry.record_bytes, entry.record_sha256
 
 
-def update(store: Store, plan: study.Plan, members: Mapping[str, int] | None = None) -> Ledger:
+def update(store: Store, plan: Plan, members: Mapping[str, int] | None = None) -> Ledger:
     """Write what the ledger has not noted yet; the ledger as it is then.
 
     Args:
@@ -168,7 +168,7 @@ def changed_records(store: Store, found: Ledger) -> list[str]:
     return problems
 
 
-def _members(store: Store, plan: study.Plan) -> dict[str, int]:
+def _members(store: Store, plan: Plan) -> dict[str, int]:
     """Run to cell, of all runs made for a plan, the oldest first."""
     cells = plan.cells
     return {
@@ -179,7 +179,7 @@ def _members(store: Store, plan: study.Plan) -> dict[str, int]:
 
 
 def _missing(
-    store: Store, plan: study.Plan, found: Ledger, members: Mapping[str, int], facts: Mapping[str, list[Entry]]
+    store: Store, plan: Plan, found: Ledger, members: Mapping[str, int], facts: Mapping[str, list[Entry]]
 ) -> list[Entry]:
     """The entries that a ledger lacks: what the runs' records say beyond it, and runs that are gone.
 
@@ -243,10 +243,10 @@ def _fact(event: ev.KnownEvent, run_id: str, cell: int, *, is_first: bool) -> En
     return Entry(kind=kind, cell=cell, run=run_id, attempt=event.attempt, outcome=outcome, wall=event.wall)
 
 
-def _contradictions(plan: study.Plan, found: Ledger, facts: Mapping[str, list[Entry]]) -> list[str]:
+def _contradictions(plan: Plan, found: Ledger, facts: Mapping[str, list[Entry]]) -> list[str]:
     """Where the records of the runs no longer say what the ledger noted."""
     problems = []
-    if plan.v >= study.LEDGER_SINCE and not found.entries:
+    if plan.v >= LEDGER_SINCE and not found.entries:
         problems.append("the ledger is missing; this plan was written together with one.")
     plans = [entry for entry in found.entries if entry.kind in {"registered", "rebuilt"}]
     if plans and plan.sha256 not in {entry.plan_sha256 for entry in plans}:

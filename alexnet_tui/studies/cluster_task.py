@@ -18,7 +18,7 @@ from alexnet_tui.runs.state import State, state_of
 from alexnet_tui.runs.store import Store
 from alexnet_tui.signals import handling
 from alexnet_tui.studies import bookkeeping
-from alexnet_tui.studies import plan as study
+from alexnet_tui.studies.plan import load_runnable_plan
 from alexnet_tui.text import printable
 
 _TERM_PATIENCE_SECONDS = 20.0
@@ -81,7 +81,7 @@ def _note(store: Store, name: str) -> None:
     """Bring the ledger of a run's study up to date; whoever looks at the study next does it where this cannot."""
     if name:
         with contextlib.suppress(StoreError):
-            bookkeeping.update(store, study.load_runnable(store, name))
+            bookkeeping.update(store, load_runnable_plan(store, name))
 
 
 def _wait_for_other_host(

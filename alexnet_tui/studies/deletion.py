@@ -10,8 +10,8 @@ from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.runs.run_files import log_bytes
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import bookkeeping, ledger, study_files
-from alexnet_tui.studies import plan as study
 from alexnet_tui.studies.ledger import Entry
+from alexnet_tui.studies.plan import Plan, load_plan
 
 
 def delete_run(store: Store, run_id: str) -> None:
@@ -82,7 +82,7 @@ def deletion_warnings(store: Store, run_ids: Sequence[str]) -> list[str]:
     return sentences
 
 
-def _planned(store: Store, run_ids: Sequence[str]) -> list[tuple[study.Plan, dict[str, int]]]:
+def _planned(store: Store, run_ids: Sequence[str]) -> list[tuple[Plan, dict[str, int]]]:
     """The plans that some runs were made for, each with those runs and their cells.
 
     Neither a damaged run nor a study that is gone keeps anyone from removing a run: these are left out.
@@ -96,7 +96,7 @@ def _planned(store: Store, run_ids: Sequence[str]) -> list[tuple[study.Plan, dic
     planned = []
     for name, made in records.items():
         with suppress(StoreError):
-            plan = study.load(store, name)
+            plan = load_plan(store, name)
             cells = plan.cells
             runs = {one.id: cells[one.config] for one in made if plan.has_made(one) and one.config in cells}
             planned.append((plan, runs))
@@ -111,5 +111,5 @@ def _last_state(store: Store, run_id: str) -> str:
         return "unreadable"
 
 
-def _append(store: Store, plan: study.Plan, entries: Sequence[Entry]) -> None:
+def _append(store: Store, plan: Plan, entries: Sequence[Entry]) -> None:
     ledger.append(study_files.make_folder(store, plan.name), lambda _: entries)

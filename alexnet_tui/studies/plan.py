@@ -140,7 +140,7 @@ def decode_plan(path: Path, content: bytes) -> Plan:
         raise
 
 
-def load(store: Store, name: str) -> Plan:
+def load_plan(store: Store, name: str) -> Plan:
     """The plan of a study.
 
     Raises:
@@ -182,25 +182,25 @@ def _not_found(store: Store, name: str) -> RunNotFoundError:
     return RunNotFoundError(store.root / STUDIES, f"there is no study {quoted(name, 80)}; {hint}")
 
 
-def load_runnable(store: Store, name: str) -> Plan:
+def load_runnable_plan(store: Store, name: str) -> Plan:
     """The plan of a study that may be trained.
 
     Raises:
         RunNotFoundError: There is no such study.
         StoreError: It cannot be read, or a newer program wrote it.
     """
-    plan = load(store, name)
+    plan = load_plan(store, name)
     if plan.is_newer:
         raise StoreError(plan_path(store, name), "a newer alexnet-tui wrote this plan; it can only be looked at.")
     return plan
 
 
-def readable(store: Store) -> list[Plan]:
+def readable_plans(store: Store) -> list[Plan]:
     """Every plan of a folder that can be read."""
     found = []
     for name in names(store):
         with suppress(StoreError):
-            found.append(load(store, name))
+            found.append(load_plan(store, name))
     return found
 
 

@@ -20,7 +20,15 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import ledger
 from alexnet_tui.studies.known_runs import known_runs
 from alexnet_tui.studies.ledger import Entry
-from alexnet_tui.studies.plan import MAX_CELLS, PLAN_VERSION, Plan, family_of, load_runnable, plan_hash, readable
+from alexnet_tui.studies.plan import (
+    MAX_CELLS,
+    PLAN_VERSION,
+    Plan,
+    family_of,
+    load_runnable_plan,
+    plan_hash,
+    readable_plans,
+)
 from alexnet_tui.studies.study_files import exclusive, is_name, make_folder, names, plan_path, write_json
 from alexnet_tui.text import quoted
 
@@ -156,8 +164,8 @@ def extend(store: Store, name: str, num_seeds: int, *, new_name: str = "") -> Pl
             runs each.
         StoreError: The plan cannot be read or written.
     """
-    old = load_runnable(store, name)
-    family = family_of(old, readable(store))
+    old = load_runnable_plan(store, name)
+    family = family_of(old, readable_plans(store))
     seeds = _further_seeds(store, old, num_seeds, after=max(seed for one in family for seed in one.seeds))
     taken = set(names(store))
     free = (candidate for number in itertools.count(2) if (candidate := f"{name[:60]}-{number}") not in taken)

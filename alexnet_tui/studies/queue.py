@@ -21,8 +21,8 @@ from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State, are_settings_at_fault
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import ledger, study_files
-from alexnet_tui.studies import plan as study
 from alexnet_tui.studies.ledger import Entry
+from alexnet_tui.studies.plan import LEDGER_SINCE, Plan, check_clock, check_is_planned
 from alexnet_tui.text import counted, printable
 
 MAX_AT_ONCE = 64
@@ -98,7 +98,7 @@ Find = Callable[[str], tuple[RunHistory, State] | None]
 """Where to look a run up: its history and state, None where it is gone; a StoreError makes it unreadable."""
 
 
-def status(store: Store, plan: study.Plan, find: Find | None = None) -> list[PlannedRun]:
+def status(store: Store, plan: Plan, find: Find | None = None) -> list[PlannedRun]:
     """The state of every cell of a plan.
 
     Args:
@@ -113,7 +113,7 @@ def status(store: Store, plan: study.Plan, find: Find | None = None) -> list[Pla
     ]
 
 
-def _cell(plan: study.Plan, index: int, run_id: str, find: Find, *, is_cancelled: bool) -> PlannedRun:
+def _cell(plan: Plan, index: int, run_id: str, find: Find, *, is_cancelled: bool) -> PlannedRun:
     config, found, problem = plan.configs[index], None, ""
     try:
         found = find(run_id) if run_id else None
@@ -145,7 +145,7 @@ def _cell(plan: study.Plan, index: int, run_id: str, find: Find, *, is_cancelled
     )
 
 
-def prepare_runs(store: Store, plan: study.Plan) -> list[str]:
+def prepare_runs(store: Store, plan: Plan) -> list[str]:
     """Make the runs that are still missing, all queued; ids of the runs of all cells, in the plan's order.
 
     A cell whose run was deleted keeps that run's id: it is not replaced.
@@ -156,7 +156,7 @@ def prepare_runs(store: Store, plan: study.Plan) -> list[str]:
     with study_files.exclusive(store):
         run_ids = _runs_of_cells(store, plan)
         if len(run_ids) < len(plan.configs):
-            study.check_clock(store, plan)
+            check_clock(store, plan)
         command = ("alexnet-tui", "study", "run", plan.name)
         folder, made = study_files.make_folder(store, plan.name), list[Entry]()
         for index, config in enumerate(plan.configs):
@@ -165,14 +165,14 @@ def prepare_runs(store: Store, plan: study.Plan) -> list[str]:
                     config, label=plan.label, argv=command, study=plan.name, plan_sha256=plan.sha256
                 ).id
                 made.append(Entry(kind="made", cell=index, run=run_ids[index]))
-        if made and plan.v >= study.LEDGER_SINCE:  # Whoever trains them, and if they vanish: they are known of.
+        if made and plan.v >= LEDGER_SINCE:  # Whoever trains them, and if they vanish: they are known of.
             ledger.append(folder, lambda _: made)
         cells = {str(index): run_id for index, run_id in sorted(run_ids.items())}
         study_files.write_json(folder / CELLS_FILE, {**cells, _PLAN: plan.sha256})
     return [run_ids[index] for index in range(len(plan.configs))]
 
 
-def _runs_of_cells(store: Store, plan: study.Plan) -> dict[int, str]:
+def _runs_of_cells(store: Store, plan: Plan) -> dict[int, str]:
     """Positions in the plan to run ids: as written down, else, after a crash, as the runs' own records say."""
     path = study_files.folder_path(store, plan.name) / CELLS_FILE
     content = read_small(path)
@@ -265,7 +265,7 @@ def _position(queue: Queue) -> Callable[[int], tuple[int, int]]:
 
 
 def _change_queue(store: Store, name: str, change: Callable[[Queue], Queue]) -> None:
-    study.check_is_planned(store, name)
+    check_is_planned(store, name)
     with study_files.exclusive(store):
         study_files.write_json(
             study_files.make_folder(store, name) / QUEUE_FILE, msgspec.to_builtins(change(load(store, name)))

@@ -26,10 +26,10 @@ from alexnet_tui.runs.follow import RunCache
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import allocation, bookkeeping, orders, study_files
-from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies.allocation import Allocation
 from alexnet_tui.studies.orders import Order
+from alexnet_tui.studies.plan import Plan, check_clock, load_runnable_plan
 
 MAX_STARTS = 3
 """How often one worker starts a run whose trainer dies."""
@@ -57,7 +57,7 @@ class _Session(msgspec.Struct):
     """
 
     order: Order
-    plan: study.Plan
+    plan: Plan
     run_ids: list[str]
     starts: Counter[int] = msgspec.field(default_factory=Counter)
     seen: set[int] = msgspec.field(default_factory=set)
@@ -189,7 +189,7 @@ class Scheduler:
         if known is not None and known.order.placed == order.placed:
             return known
         try:
-            plan = study.load_runnable(self._store, order.study)
+            plan = load_runnable_plan(self._store, order.study)
             for config in plan.one_of_each_image_size:
                 self._prepare(config)
         except AlexnetTuiError as error:
@@ -223,7 +223,7 @@ class Scheduler:
             training = [run_id for run_id in self._store.ids() if _is_locked(self._store, run_id)]
             if len(training) >= session.order.parallel:
                 return False
-            study.check_clock(self._store, session.plan)
+            check_clock(self._store, session.plan)
             share = self._allocation(session, cell, training)
             try:
                 how = StartOptions(command=self._command, cores=share.cores, environment=share.variables())
@@ -307,7 +307,7 @@ def _note(store: Store, session: _Session, cells: Sequence[study_queue.PlannedRu
         session.noted = now
 
 
-def note_all(store: Store, plan: study.Plan) -> None:
+def note_all(store: Store, plan: Plan) -> None:
     """Bring a study's ledger up to date; what cannot be written now is written by the next worker."""
     with contextlib.suppress(StoreError):
         cells = study_queue.status(store, plan)

@@ -24,10 +24,10 @@ from alexnet_tui.locks import take_lock, write_owner
 from alexnet_tui.runs.follow import RunCache
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import orders, study_files
-from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies.cluster import check_not_active
 from alexnet_tui.studies.orders import Order
+from alexnet_tui.studies.plan import Plan, check_clock, load_runnable_plan
 from alexnet_tui.studies.scheduler import (
     Prepare,
     Say,
@@ -44,7 +44,7 @@ _SLICE_SECONDS = 0.1
 
 def work(
     store: Store,
-    plan: study.Plan,
+    plan: Plan,
     *,
     parallel: int = 1,
     launch: Launch = HERE,
@@ -71,7 +71,7 @@ def work(
         LaunchError: That engine does not answer, so that nobody knows.
         StoreError: The runs folder cannot be read or written, or the clock is behind the plan.
     """
-    study.check_clock(store, plan)
+    check_clock(store, plan)
     order = Order(study=plan.name, parallel=parallel, is_foreground=True, launch=launch)
     with ExitStack() as service, command_lock(store, plan.name):
         _until_there_is_room(lambda: _place(store, order), say, should_stop, poll_seconds)
@@ -130,7 +130,7 @@ def serve(
 class _Watcher:
     """Reports the progress of a study that another process works through."""
 
-    def __init__(self, store: Store, plan: study.Plan, say: Say) -> None:
+    def __init__(self, store: Store, plan: Plan, say: Say) -> None:
         self._store, self._plan, self._say = store, plan, say
         self._runs = RunCache(store)
         self._reported: dict[int, str] | None = None
@@ -160,7 +160,7 @@ def _before(store: Store, name: str) -> str:
     return f" behind {', '.join(ahead)} (`{ends}` ends {'it' if len(ahead) == 1 else 'the first'})"
 
 
-def withdraw(store: Store, plan: study.Plan, say: Say) -> None:
+def withdraw(store: Store, plan: Plan, say: Say) -> None:
     """Take a study's order back and stop its runs with a checkpoint; what a worker does for others goes on.
 
     Raises:
@@ -171,7 +171,7 @@ def withdraw(store: Store, plan: study.Plan, say: Say) -> None:
     note_all(store, plan)
 
 
-def _stop_study(store: Store, plan: study.Plan, say: Say) -> None:
+def _stop_study(store: Store, plan: Plan, say: Say) -> None:
     stopping.stop_all(store, [cell.run_id for cell in study_queue.status(store, plan) if cell.run_id], say)
 
 
@@ -190,7 +190,7 @@ def start_worker(
         StoreError: The order cannot be written, its log is no regular file, a newer program wrote the plan, or the
             clock is behind it.
     """
-    study.check_clock(store, study.load_runnable(store, name))
+    check_clock(store, load_runnable_plan(store, name))
     check_not_active(store, name)
     _begin_anew(store, name)
     with study_files.exclusive(store):

@@ -8,9 +8,9 @@ from alexnet_tui.runs.follow import RunCache
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import study_files
+from alexnet_tui.studies.plan import load_plan
 
 MAX_STUDIES = 24
 
@@ -20,7 +20,7 @@ def newest_studies(store: Store) -> list[str]:
     created: dict[str, float] = {}
     for name in study_files.names(store):
         try:
-            created[name] = study.load(store, name).created
+            created[name] = load_plan(store, name).created
         except AlexnetTuiError:  # A damaged plan is still a name; choosing it says what is wrong.
             created[name] = 0.0
     return sorted(created, key=lambda name: (-created[name], name))

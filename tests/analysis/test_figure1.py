@@ -23,9 +23,9 @@ from alexnet_tui.report.markdown import to_markdown
 from alexnet_tui.report.trace import explain
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import plan as studies
 from alexnet_tui.studies import planning, study_files
 from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies.plan import Plan, load_plan
 
 FREE: dict[str, Any] = {"dropout": "0", "weight_decay": "0"}
 RELU = {"0.003": 8.0, "0.01": 4.0, "0.03": 3.0}
@@ -186,7 +186,7 @@ def test_judge_alone_tells_of_no_tuned_runs() -> None:
 # ------------------------------------------------------------------- planning
 
 
-def plan_figure_1(store: Store, seeds: Sequence[int], **overrides: str) -> studies.Plan:
+def plan_figure_1(store: Store, seeds: Sequence[int], **overrides: str) -> Plan:
     variants = ("baseline", "tanh")
     return planning.plan_variants(
         store, "fig1", variants=variants, seeds=seeds, overrides=overrides, protocol="best-learning-rate"
@@ -206,7 +206,7 @@ def test_a_plan_of_the_protocol_is_both_activations_at_three_rates_in_every_seed
     assert told == [(v, s, r) for s in (0, 1) for v in ("baseline", "tanh") for r in (0.003, 0.01, 0.03)]
     assert {(one.dropout, one.weight_decay, one.epochs) for one in plan.configs} == {(0.0, 0.0, 4)}
     assert {one.activation for one in plan.configs if one.variant == "tanh"} == {"tanh"}
-    assert studies.load(store, "fig1") == plan
+    assert load_plan(store, "fig1") == plan
     assert [cell.swept for cell in study_queue.status(store, plan)][:3] == [f"learning rate {rate}" for rate in RELU]
     assert {
         cell.swept
@@ -220,7 +220,7 @@ def test_a_plan_written_before_there_were_protocols_is_the_report_s(store: Store
     path = store.root / "studies" / "old.json"
     path.write_text(re.sub(r',\s*"protocol": "report"', "", path.read_text()))
     assert '"protocol"' not in path.read_text()
-    assert studies.load(store, "old") == plan
+    assert load_plan(store, "old") == plan
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,8 @@ from alexnet_tui.runs.history import EPOCH_COLUMNS
 from alexnet_tui.runs.run_files import EVENTS_FILE
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import bookkeeping, deletion, ledger, planning, study_files
-from alexnet_tui.studies import plan as study
 from alexnet_tui.studies.ledger import Entry
+from alexnet_tui.studies.plan import LEDGER_SINCE, PLAN_VERSION, Plan, load_plan, plan_hash
 
 Event = dict[str, Any]
 OVERRIDES = {"epochs": str(EPOCHS), "data": "cifar10"}
@@ -81,7 +81,7 @@ def edit_record(store: Store, run_id: str, **changes: Any) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
-def add(store: Store, config: RunConfig, plan: study.Plan | None = None, name: str = "") -> str:
+def add(store: Store, config: RunConfig, plan: Plan | None = None, name: str = "") -> str:
     """A finished run, of a plan or only with its name."""
     sha256 = plan.sha256 if plan else ""
     record = store.create(config, study=plan.name if plan else name, plan_sha256=sha256)
@@ -105,7 +105,7 @@ def unseen(store: Store) -> Iterator[None]:
         folder.rename(store.root / folder.name)
 
 
-def plan_mine(store: Store) -> study.Plan:
+def plan_mine(store: Store) -> Plan:
     return planning.plan_variants(store, "mine", variants=tuple(CLEAR), seeds=range(5), overrides=OVERRIDES)
 
 
@@ -274,7 +274,7 @@ def two_commits_without_an_arithmetic(store: Store) -> None:
 
 
 def diverged_before_they_finished(store: Store) -> None:
-    plan = study.load(store, "mine")
+    plan = load_plan(store, "mine")
     for run_id in ids(store, "baseline"):
         for _ in range(4):
             record = store.create(store.record(run_id).config, study="mine", plan_sha256=plan.sha256)
@@ -285,7 +285,7 @@ def diverged_before_they_finished(store: Store) -> None:
 
 def repeated_until_it_pleases(store: Store) -> None:
     """A second run of each cell on another machine, with better numbers; the first one deleted."""
-    plan = study.load(store, "mine")
+    plan = load_plan(store, "mine")
     bookkeeping.update(store, plan)
     for run_id in ids(store, "four-conv"):
         again = add(store, store.record(run_id).config, plan)
@@ -295,12 +295,12 @@ def repeated_until_it_pleases(store: Store) -> None:
 
 
 def an_unwanted_run_deleted(store: Store) -> None:
-    bookkeeping.update(store, study.load(store, "mine"))
+    bookkeeping.update(store, load_plan(store, "mine"))
     deletion.delete_run(store, ids(store, "four-conv")[-1])
 
 
 def a_folder_removed_by_hand(store: Store) -> None:
-    bookkeeping.update(store, study.load(store, "mine"))
+    bookkeeping.update(store, load_plan(store, "mine"))
     shutil.rmtree(store.path(ids(store, "four-conv")[-1]))
 
 
@@ -309,7 +309,7 @@ def the_ledger_removed(store: Store) -> None:
 
 
 def events_edited_after_the_end(store: Store) -> None:
-    bookkeeping.update(store, study.load(store, "mine"))
+    bookkeeping.update(store, load_plan(store, "mine"))
     for run_id in ids(store, "four-conv"):
         edit(store, run_id, shifted("test_accuracy", -0.01))
 
@@ -325,7 +325,7 @@ def plan_edited(**changes: Any) -> Callable[[Store], None]:
 def plan_edited_with_its_hash(store: Store) -> None:
     path = store.root / "studies" / "mine.json"
     content = {**json.loads(path.read_text()), "alpha": 0.2}
-    content["sha256"] = study.plan_hash(content)
+    content["sha256"] = plan_hash(content)
     path.write_text(json.dumps(content))
     for run_id in ids(store):
         edit_record(store, run_id, plan_sha256=content["sha256"])
@@ -337,11 +337,11 @@ def another_plan(version: int, **changes: Any) -> Callable[[Store], None]:
     def change(store: Store) -> None:
         path = store.root / "studies" / "mine.json"
         content = {**json.loads(path.read_text()), **changes, "v": version}
-        content["sha256"] = study.plan_hash(content)
+        content["sha256"] = plan_hash(content)
         path.write_text(json.dumps(content))
         for run_id in ids(store):
             edit_record(store, run_id, plan_sha256=content["sha256"])
-        if version >= study.LEDGER_SINCE:
+        if version >= LEDGER_SINCE:
             folder = study_files.make_folder(store, "mine")
             (folder / "ledger.jsonl").unlink()
             ledger.append(folder, lambda _: [Entry(kind="registered", plan_sha256=content["sha256"])])
@@ -406,7 +406,7 @@ FORGERIES: dict[Callable[[Store], None], str] = {
     plan_edited(alpha=0.2): "it was changed after it was written",
     plan_edited(seeds=[0, 1, 2, 3, 4], claims=[]): "exploratory",
     plan_edited_with_its_hash: "does not name this plan",
-    another_plan(study.PLAN_VERSION, alpha=0.2): "asks for an alpha of 0.2; by the rules it is 0.05",
+    another_plan(PLAN_VERSION, alpha=0.2): "asks for an alpha of 0.2; by the rules it is 0.05",
     another_plan(2, label="another"): "does not name this plan",
     made_before_the_plan: "made before its plan was registered",
     trained_before_the_plan: "made before its plan was registered",
@@ -453,7 +453,7 @@ def test_a_plan_registered_after_its_runs_counts_none_of_them(store: Store) -> N
 
 def test_runs_that_repeat_known_ones_do_not_count(honest: Store) -> None:
     assert verdicts(honest) == [Verdict.SUPPORTED] * 3
-    long_ago = study.load(honest, "mine").created - 1000
+    long_ago = load_plan(honest, "mine").created - 1000
     config = honest.record(ids(honest, "tanh")[3]).config
     known = honest.create(config).id  # Made by hand, and brought here from another folder.
     edit_record(honest, known, created=long_ago)
@@ -464,7 +464,7 @@ def test_runs_that_repeat_known_ones_do_not_count(honest: Store) -> None:
 
 def test_runs_beyond_the_plan_do_not_count(honest: Store) -> None:
     before = section(honest).claims
-    plan = study.load(honest, "mine")
+    plan = load_plan(honest, "mine")
     for seed in (5, 6, 7):
         for variant in CLEAR:
             config = RunConfig.from_text({**OVERRIDES, "variant": variant, "seed": str(seed)})
@@ -476,7 +476,7 @@ def test_runs_beyond_the_plan_do_not_count(honest: Store) -> None:
 
 
 def test_an_excluded_run_is_not_called_not_begun(honest: Store) -> None:
-    plan = study.load(honest, "mine")
+    plan = load_plan(honest, "mine")
     config = next(one for one in plan.configs if one.variant == "tanh" and one.seed == 3)
     run_id = next(record.id for record in honest.list().runs if record.config == config)
     events = read(honest, run_id)
@@ -488,7 +488,7 @@ def test_an_excluded_run_is_not_called_not_begun(honest: Store) -> None:
 
 
 def test_a_run_that_was_away_and_comes_back_as_it_was_counts(honest: Store, tmp_path: Path) -> None:
-    plan = study.load(honest, "mine")
+    plan = load_plan(honest, "mine")
     bookkeeping.update(honest, plan)
     run_id = ids(honest, "tanh")[0]
     shutil.move(honest.path(run_id), tmp_path / "away")
@@ -510,7 +510,7 @@ def test_a_run_that_was_away_and_comes_back_as_it_was_counts(honest: Store, tmp_
 
 
 def test_a_run_that_was_away_while_it_trained_counts_once_it_finishes(honest: Store, tmp_path: Path) -> None:
-    plan, run_id = study.load(honest, "mine"), ids(honest, "tanh")[0]
+    plan, run_id = load_plan(honest, "mine"), ids(honest, "tanh")[0]
     whole = read(honest, run_id)
     write(honest, run_id, whole[:4])
     bookkeeping.update(honest, plan)
@@ -614,7 +614,7 @@ def test_an_extension_is_told_and_so_is_what_it_extends(honest: Store) -> None:
 
 
 def test_runs_that_came_later_from_elsewhere_take_no_verdict_away(honest: Store) -> None:
-    plan = study.load(honest, "mine")
+    plan = load_plan(honest, "mine")
     theirs = honest.create(plan.configs[0]).id
     edit_record(honest, theirs, created=plan.created - 1000)
     write(honest, theirs, events_of(plan.configs[0], plan.created - 1000))
@@ -624,7 +624,7 @@ def test_runs_that_came_later_from_elsewhere_take_no_verdict_away(honest: Store)
 
 
 def test_a_run_that_paused_while_a_plan_was_registered_tells_what_it_had_done_by_then(honest: Store) -> None:
-    plan = study.load(honest, "mine")
+    plan = load_plan(honest, "mine")
     config = honest.record(ids(honest, "tanh")[0]).config
     early = honest.create(config).id
     for num_done, counts in ((0, True), (1, False), (15, False)):
@@ -637,7 +637,7 @@ def test_a_run_that_paused_while_a_plan_was_registered_tells_what_it_had_done_by
 
 
 def test_a_deleted_run_that_is_restored_as_it_was_counts(honest: Store, tmp_path: Path) -> None:
-    plan, run = study.load(honest, "mine"), ids(honest, "tanh")[0]
+    plan, run = load_plan(honest, "mine"), ids(honest, "tanh")[0]
     bookkeeping.update(honest, plan)
     shutil.copytree(honest.path(run), tmp_path / "backup")
     deletion.delete_run(honest, run)
@@ -721,7 +721,7 @@ def labels_and_notes(store: Store) -> None:
 
 def a_torn_last_line(store: Store) -> None:
     path = store.root / "studies" / "mine" / "ledger.jsonl"
-    bookkeeping.update(store, study.load(store, "mine"))
+    bookkeeping.update(store, load_plan(store, "mine"))
     path.write_bytes(path.read_bytes() + b'{"v":1,"seq"')
 
 

@@ -27,8 +27,8 @@ from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import bookkeeping, deletion, planning, study_files
-from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies.plan import Plan, load_plan, verify_hash
 
 CONFIG = RunConfig(data="synthetic", epochs=2)
 RECORD = b'{"v":1,"id":"mine","created":1,"config":{}}'
@@ -50,7 +50,7 @@ def packed(store: Store, tmp_path: Path, *names: str, **options: bool) -> Path:
     return path
 
 
-def make_study(store: Store, name: str = "mine", seeds: tuple[int, ...] = (0, 1)) -> study.Plan:
+def make_study(store: Store, name: str = "mine", seeds: tuple[int, ...] = (0, 1)) -> Plan:
     """A study that was trained to its end, as a worker leaves it."""
     overrides = {"epochs": "6", "data": "synthetic"}
     plan = planning.plan_variants(store, name, variants=["baseline", "tanh"], seeds=list(seeds), overrides=overrides)
@@ -144,8 +144,8 @@ def test_a_study_is_sound_where_it_was_unpacked(store: Store, other: Store, tmp_
     archive = packed(store, tmp_path, "mine")
     found = import_archive(other, archive)
     assert (found.studies, len(found.runs), found.left_out) == ({"mine": "mine"}, 4, {})
-    here = study.load(other, "mine")
-    assert study.verify_hash(other, here) == ""
+    here = load_plan(other, "mine")
+    assert verify_hash(other, here) == ""
     assert [(one.state, one.run_id) for one in study_queue.status(other, here)] == before
     ledger = bookkeeping.read(other, here)
     assert (ledger.problems, ledger.num_written, len(ledger.entries)) == ((), 13, 13)
@@ -170,8 +170,8 @@ def test_a_study_whose_name_is_taken_brings_its_own_runs(store: Store, other: St
     assert found.studies == {"mine": "mine-2"}
     assert found.runs[taken] == f"{taken}-2"
     assert not ids & set(found.runs.values())
-    plan = study.load(other, "mine-2")
-    assert study.verify_hash(other, plan) == ""
+    plan = load_plan(other, "mine-2")
+    assert verify_hash(other, plan) == ""
     ledger = bookkeeping.read(other, plan)
     assert (ledger.problems, bookkeeping.changed_records(other, ledger)) == ((), [])
     assert set(bookkeeping.account(ledger).counted.values()) == set(found.runs.values())
@@ -187,7 +187,7 @@ def test_a_study_whose_name_is_taken_brings_its_own_runs(store: Store, other: St
     # Packed again from there, it is sound in a third place too.
     third = Store(tmp_path / "third")
     import_archive(third, packed(other, tmp_path, "mine-2"))
-    plan = study.load(third, "mine-2")
+    plan = load_plan(third, "mine-2")
     assert bookkeeping.read(third, plan).problems == ()
     assert {one.state for one in study_queue.status(third, plan)} == {"finished"}
 
@@ -202,7 +202,7 @@ def test_the_reference_study_is_here_already(store: Store, other: Store, tmp_pat
     assert study_files.names(other) == []
     third = Store(tmp_path / "third")
     import_archive(third, archive)
-    assert study.verify_hash(third, study.load(third, "mine")) == ""
+    assert verify_hash(third, load_plan(third, "mine")) == ""
 
 
 @pytest.mark.parametrize("word", ["reference", "last", "tanh"])
@@ -216,7 +216,7 @@ def test_a_study_called_as_other_runs_are_gets_another_name(
         record = store.path(run_id) / "run.json"
         record.write_text(record.read_text().replace('"study": "mine"', f'"study": "{word}"'))
     assert import_archive(other, packed(store, tmp_path, word)).studies == {word: f"{word}-2"}
-    assert study.verify_hash(other, study.load(other, f"{word}-2")) == ""
+    assert verify_hash(other, load_plan(other, f"{word}-2")) == ""
     assert {other.record(run_id).study for run_id in other.ids()} == {f"{word}-2"}
 
 
@@ -252,11 +252,11 @@ def test_a_study_that_lost_a_run_before_it_was_packed_takes_none_of_that_name_fo
     deleted = study_queue.status(store, plan)[0].run_id
     deletion.delete_run(store, deleted)
     assert import_archive(other, packed(store, tmp_path, "mine")).studies == {"mine": "mine-2"}
-    plan = study.load(other, "mine-2")
+    plan = load_plan(other, "mine-2")
     assert [one.state for one in study_queue.status(other, plan)] == ["deleted"] + ["finished"] * 3
     ledger = bookkeeping.read(other, plan)
     assert (ledger.problems, list(bookkeeping.account(ledger).deleted)) == ((), [f"{deleted}-2"])
-    assert [one.state for one in study_queue.status(other, study.load(other, "mine"))] == ["finished"] * 4
+    assert [one.state for one in study_queue.status(other, load_plan(other, "mine"))] == ["finished"] * 4
 
 
 def test_the_commands_pack_and_unpack(run: Run, store: Store, other: Store, tmp_path: Path) -> None:

@@ -30,8 +30,8 @@ from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import bookkeeping, cluster_task, deletion
-from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies.plan import load_plan
 from alexnet_tui.tui.screens.run.facts import status_message
 from alexnet_tui.tui.watch.watcher import RunsWatcher
 
@@ -236,7 +236,7 @@ def test_a_study_on_a_file_system_without_locks_has_its_ledger_in_its_own_folder
 ) -> None:
     planned = ("--variants", "baseline", "--seeds", "1", "--epochs", "1", "--data", "synthetic")
     assert run("study", "new", "mine", *planned).code == 0
-    plan = study.load(store, "mine")
+    plan = load_plan(store, "mine")
     (run_id,) = study_queue.prepare_runs(store, plan)
     deletion.delete_run(store, run_id)
     ledger = bookkeeping.read(store, plan)

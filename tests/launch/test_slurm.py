@@ -21,18 +21,18 @@ from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import bookkeeping, cluster_task, planning, study_files, worker
-from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies.plan import Plan, load_plan
 
 QUICK = {"epochs": "50", "data": "synthetic"}
 
 
 @pytest.fixture
-def plan(store: Store) -> study.Plan:
+def plan(store: Store) -> Plan:
     return planning.plan_variants(store, "mine", variants=["baseline", "tanh"], seeds=[0, 1], overrides=QUICK)
 
 
-def submit(store: Store, plan: study.Plan, **options: str) -> Path:
+def submit(store: Store, plan: Plan, **options: str) -> Path:
     """The folder in which a study's job is noted."""
     folder, run_ids = study_files.make_folder(store, plan.name), study_queue.prepare_runs(store, plan)
     given = {"slurm": [f"{name}={value}" for name, value in options.items()]}
@@ -46,7 +46,7 @@ def queue(folder: Path) -> QueueStatus:
     return found
 
 
-def test_an_array_job_has_a_task_a_run(cluster: Cluster, store: Store, plan: study.Plan) -> None:
+def test_an_array_job_has_a_task_a_run(cluster: Cluster, store: Store, plan: Plan) -> None:
     cluster.answers("sbatch", "77;north\n")
     job = slurm.load(submit(store, plan, partition="gpu", time="2:00:00", comment="a b; $(touch x)"))
     folder = store.root.absolute() / "studies" / "mine"
@@ -81,7 +81,7 @@ def test_the_script_becomes_the_task_so_that_signals_reach_it(tmp_path: Path, mo
     assert not (tmp_path / "x").exists()
 
 
-def test_the_queue_s_word_goes_before_the_accounts(cluster: Cluster, store: Store, plan: study.Plan) -> None:
+def test_the_queue_s_word_goes_before_the_accounts(cluster: Cluster, store: Store, plan: Plan) -> None:
     job = submit(store, plan)
     cluster.answers("squeue", "1|RUNNING\n2|PENDING\n")
     cluster.answers("sacct", "77_0|COMPLETED\n77_1|REQUEUED\n77_[2-3%2]|PENDING\n77_0.batch|COMPLETED\n")
@@ -103,7 +103,7 @@ def test_the_queue_s_word_goes_before_the_accounts(cluster: Cluster, store: Stor
 
 @pytest.mark.parametrize("how", ["it fails", "it is not there", "it cannot be started"])
 def test_where_the_books_cannot_be_read_the_queue_alone_decides(
-    cluster: Cluster, store: Store, plan: study.Plan, how: str
+    cluster: Cluster, store: Store, plan: Plan, how: str
 ) -> None:
     job = submit(store, plan)
     cluster.answers("squeue", "0|RUNNING\n")
@@ -128,7 +128,7 @@ LIVING = (
 
 @pytest.mark.parametrize(("words", "is_active"), [(OVER, False), (LIVING, True)])
 def test_of_which_states_slurm_still_has_something_to_do(
-    cluster: Cluster, store: Store, plan: study.Plan, words: str, is_active: bool
+    cluster: Cluster, store: Store, plan: Plan, words: str, is_active: bool
 ) -> None:
     job = submit(store, plan)
     cluster.answers("squeue", "")
@@ -169,7 +169,7 @@ def test_options_are_taken_apart_at_commas_before_a_name() -> None:
 
 
 def test_attack_12_a_forged_note_decides_neither_what_runs_nor_whose_job_is_cancelled(
-    cluster: Cluster, store: Store, plan: study.Plan
+    cluster: Cluster, store: Store, plan: Plan
 ) -> None:
     note = submit(store, plan, partition="gpu") / slurm.JOB_FILE
     submit(store, plan)
@@ -186,7 +186,7 @@ def test_attack_12_a_forged_note_decides_neither_what_runs_nor_whose_job_is_canc
     assert not cluster.calls("scancel")
 
 
-def test_a_damaged_note_hides_nothing_else(run: Run, store: Store, plan: study.Plan) -> None:
+def test_a_damaged_note_hides_nothing_else(run: Run, store: Store, plan: Plan) -> None:
     run_id = study_queue.prepare_runs(store, plan)[0]
     (store.root / "studies" / "mine" / slurm.JOB_FILE).write_text("{")
     for words in (("show", run_id), ("study", "status", "mine")):
@@ -194,7 +194,7 @@ def test_a_damaged_note_hides_nothing_else(run: Run, store: Store, plan: study.P
         assert (done.code, "slurm.json: the file is damaged" in done.err, "baseline" in done.out) == (0, True, True)
 
 
-def test_refusals_of_slurm_are_sentences(cluster: Cluster, store: Store, plan: study.Plan) -> None:
+def test_refusals_of_slurm_are_sentences(cluster: Cluster, store: Store, plan: Plan) -> None:
     cluster.answers("sbatch", "", 1, "sbatch: error: invalid partition specified")
     with pytest.raises(LaunchError, match="invalid partition"):
         submit(store, plan)
@@ -205,7 +205,7 @@ def test_refusals_of_slurm_are_sentences(cluster: Cluster, store: Store, plan: s
 
 
 def test_without_slurm_the_command_line_says_so(
-    run: Run, store: Store, plan: study.Plan, prepared_data: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, store: Store, plan: Plan, prepared_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ALEXNET_TUI_DATA", str(prepared_data))
     monkeypatch.setenv("PATH", "/nowhere")
@@ -217,7 +217,7 @@ def test_without_slurm_the_command_line_says_so(
 
 
 def test_a_study_goes_to_the_cluster_and_back(
-    run: Run, store: Store, plan: study.Plan, cluster: Cluster, prepared_data: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, store: Store, plan: Plan, cluster: Cluster, prepared_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ALEXNET_TUI_DATA", str(prepared_data))
     sent = run("study", "run", "mine", "--launcher", "slurm", "--slurm", "partition=gpu", "--parallel", "3")
@@ -231,7 +231,7 @@ def test_a_study_goes_to_the_cluster_and_back(
     for words in (("run", "mine"), ("run", "mine", "--launcher", "slurm"), ("run", "mine", "--detach")):
         assert run("study", *words).code == 75
     with pytest.raises(RunBusyError, match="queued as SLURM job 77"):
-        worker.work(store, study.load(store, "mine"))  # As `study reproduce` does.
+        worker.work(store, load_plan(store, "mine"))  # As `study reproduce` does.
     cluster.answers("squeue", "0|RUNNING\n")
     assert json.loads(run("study", "status", "mine", "--json").out)["slurm"]["tasks"].popitem()[1] == "vanished"
     cancelled = run("study", "cancel", "mine")
@@ -254,7 +254,7 @@ def test_a_study_goes_to_the_cluster_and_back(
 
 
 def test_of_two_who_submit_a_study_at_once_one_is_refused(
-    run: Run, store: Store, plan: study.Plan, cluster: Cluster, prepared_data: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, store: Store, plan: Plan, cluster: Cluster, prepared_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ALEXNET_TUI_DATA", str(prepared_data))
     words = ("study", "run", "mine", "--launcher", "slurm")
@@ -287,7 +287,7 @@ def test_a_single_run_is_a_job_of_one_task(
     assert f"{store.ids()[0]} --launcher slurm" in run("show", "last").out
 
 
-def train(store: Store, plan: study.Plan, script: str, number: signal.Signals | None = None) -> int:
+def train(store: Store, plan: Plan, script: str, number: signal.Signals | None = None) -> int:
     """A task in this thread; a signal reaches it once it trains."""
     run_id = study_queue.prepare_runs(store, plan)[0]
 
@@ -304,11 +304,11 @@ def train(store: Store, plan: study.Plan, script: str, number: signal.Signals | 
     return code
 
 
-def state(store: Store, plan: study.Plan) -> State:
+def state(store: Store, plan: Plan) -> State:
     return load(store, study_queue.prepare_runs(store, plan)[0])[1]
 
 
-def test_a_task_trains_its_run_and_notes_it(cluster: Cluster, store: Store, plan: study.Plan) -> None:
+def test_a_task_trains_its_run_and_notes_it(cluster: Cluster, store: Store, plan: Plan) -> None:
     assert train(store, plan, "normal") == 0
     assert bookkeeping.account(bookkeeping.read(store, plan)).counted.keys() == {0}
     assert train(store, plan, "crash") == 0, "a finished run is not trained again"
@@ -316,7 +316,7 @@ def test_a_task_trains_its_run_and_notes_it(cluster: Cluster, store: Store, plan
 
 
 def test_fault_18_a_task_before_its_limit_goes_back_into_the_queue(
-    cluster: Cluster, store: Store, plan: study.Plan, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, store: Store, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "77")
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "0")
@@ -328,7 +328,7 @@ def test_fault_18_a_task_before_its_limit_goes_back_into_the_queue(
 
 
 def test_a_task_that_is_withdrawn_while_it_saves_before_its_limit_stays_out(
-    cluster: Cluster, store: Store, plan: study.Plan, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, store: Store, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "77")
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "0")
@@ -346,7 +346,7 @@ def test_a_task_that_is_withdrawn_while_it_saves_before_its_limit_stays_out(
 
 @pytest.mark.parametrize("number", [signal.SIGUSR2, signal.SIGTERM])
 def test_a_cancelled_task_stops_with_a_checkpoint_and_stays_out(
-    cluster: Cluster, store: Store, plan: study.Plan, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, store: Store, plan: Plan, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster_task, "_TERM_PATIENCE_SECONDS", 0.1)
     assert train(store, plan, "slow", number) == 143
@@ -355,7 +355,7 @@ def test_a_cancelled_task_stops_with_a_checkpoint_and_stays_out(
 
 
 def test_a_trainer_that_slurm_asked_itself_is_not_asked_twice(
-    cluster: Cluster, store: Store, plan: study.Plan, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, store: Store, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
     monkeypatch.setattr(stopping, "stop", lambda store, run_id: asked.append(run_id))
@@ -377,7 +377,7 @@ def test_a_trainer_that_slurm_asked_itself_is_not_asked_twice(
     assert time.monotonic() - begin < 60
 
 
-def test_cancel_stops_a_study_of_this_machine_too(run: Run, store: Store, plan: study.Plan) -> None:
+def test_cancel_stops_a_study_of_this_machine_too(run: Run, store: Store, plan: Plan) -> None:
     run_id = study_queue.prepare_runs(store, plan)[0]
     local.start(store, run_id, StartOptions(command=fake_trainer.command("slow")))
     wait_for(lambda: load(store, run_id)[0].step)

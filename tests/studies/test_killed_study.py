@@ -21,7 +21,7 @@ from alexnet_tui.runs.follow import load as load_history
 from alexnet_tui.runs.run_files import EVENTS_FILE
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import bookkeeping
-from alexnet_tui.studies import plan as study
+from alexnet_tui.studies.plan import Plan, load_plan
 
 OPTIONS = ("--seeds", "1", "--data", "synthetic", "--train-images", "256", "--epochs", "4", "--threads", "1")
 FAST = ("--train-eval-images", "64", "--checkpoint-epochs", "1", "--log-steps", "1", "--batch-size", "32")
@@ -53,7 +53,7 @@ def num_bytes(store: Store) -> int:
     return sum(path.stat().st_size for path in store.root.glob(f"*/{EVENTS_FILE}"))
 
 
-def numbers(store: Store, plan: study.Plan) -> dict[int, list[tuple[float, ...]]]:
+def numbers(store: Store, plan: Plan) -> dict[int, list[tuple[float, ...]]]:
     """Every epoch of the run that counts for each cell."""
     counted = bookkeeping.account(bookkeeping.read(store, plan)).counted
     epochs = {cell: load_history(store, run_id)[0].epochs for cell, run_id in counted.items()}
@@ -63,7 +63,7 @@ def numbers(store: Store, plan: study.Plan) -> dict[int, list[tuple[float, ...]]
 def report(store: Store, run: Run) -> Any:
     """The report without what names runs, machines and seconds."""
     text = run("report", "mine", "--format", "json", "--runs-dir", str(store.root)).out
-    plan = study.load(store, "mine")
+    plan = load_plan(store, "mine")
     for cell, run_id in bookkeeping.account(bookkeeping.read(store, plan)).counted.items():
         text = text.replace(run_id, f"cell-{cell}")
     text = re.sub(r"commit [0-9a-f]{7,}\+?", "commit", text)  # Somebody may commit while the test runs.
@@ -105,7 +105,7 @@ def test_a_study_killed_at_random_moments_ends_like_an_unbroken_one(tmp_path: Pa
             kill_trainers(broken)
     assert run_study(broken).wait(300) == 0
 
-    plans = [study.load(store, "mine") for store in (unbroken, broken)]
+    plans = [load_plan(store, "mine") for store in (unbroken, broken)]
     assert plans[0].sha256 == plans[1].sha256
     ledgers = [bookkeeping.read(store, plan) for store, plan in zip((unbroken, broken), plans, strict=True)]
     assert [ledger.problems for ledger in ledgers] == [(), ()]

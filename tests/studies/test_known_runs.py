@@ -9,8 +9,8 @@ from fake_runs import write_run
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ConfigError
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import planning, study_files
+from alexnet_tui.studies.plan import Plan, load_plan
 
 SETTINGS = {"epochs": "6", "data": "synthetic"}
 
@@ -19,7 +19,7 @@ def config(**fields: str) -> RunConfig:
     return RunConfig.from_text({**SETTINGS, **fields})
 
 
-def plan(store: Store, seeds: range = range(5), **fields: str) -> study.Plan:
+def plan(store: Store, seeds: range = range(5), **fields: str) -> Plan:
     return planning.plan_variants(
         store, "mine", variants=["baseline", "tanh"], seeds=seeds, overrides={**SETTINGS, **fields}
     )
@@ -77,7 +77,7 @@ def test_the_command_an_exploratory_report_gives_takes_new_seeds(run: Run, store
     command = json.loads(run("report", "--format", "json").out)["sections"][0]["register"]
     assert "--first-seed 2" in command
     assert run(*command.split()[1:]).code == 0
-    assert study.load(store, "mine").seeds == [2, 3, 4, 5, 6]
+    assert load_plan(store, "mine").seeds == [2, 3, 4, 5, 6]
 
 
 def test_the_third_and_the_fourth_layer_are_one_network_where_maps_are_small(store: Store) -> None:

@@ -21,10 +21,10 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import bookkeeping, deletion, orders, planning
 from alexnet_tui.studies import ledger as file
-from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import worker as study_worker
 from alexnet_tui.studies.ledger import Entry, Ledger
+from alexnet_tui.studies.plan import Plan, load_plan, plan_hash
 from alexnet_tui.studies.scheduler import Scheduler
 
 pytestmark = pytest.mark.usefixtures("forked")
@@ -32,19 +32,19 @@ QUICK = {"epochs": "2", "data": "synthetic"}
 
 
 @pytest.fixture
-def plan(store: Store) -> study.Plan:
+def plan(store: Store) -> Plan:
     return planning.plan_variants(store, "report", variants=["baseline", "tanh"], seeds=[0, 1], overrides=QUICK)
 
 
-def path_of(store: Store, plan: study.Plan) -> Path:
+def path_of(store: Store, plan: Plan) -> Path:
     return store.root / "studies" / plan.name / "ledger.jsonl"
 
 
-def work(store: Store, plan: study.Plan, script: str = "normal") -> list[study_queue.PlannedRun]:
+def work(store: Store, plan: Plan, script: str = "normal") -> list[study_queue.PlannedRun]:
     return study_worker.work(store, plan, command=fake_trainer.command(script), poll_seconds=0.02)
 
 
-def train(store: Store, plan: study.Plan) -> list[study_queue.PlannedRun]:
+def train(store: Store, plan: Plan) -> list[study_queue.PlannedRun]:
     """What a worker leaves, without any process."""
     for cell, run_id in enumerate(study_queue.prepare_runs(store, plan)):
         config = plan.configs[cell]
@@ -60,12 +60,12 @@ def train(store: Store, plan: study.Plan) -> list[study_queue.PlannedRun]:
 MADE = [("made", cell, "") for cell in range(4)]
 
 
-def facts(store: Store, plan: study.Plan) -> list[tuple[str, int | None, str]]:
+def facts(store: Store, plan: Plan) -> list[tuple[str, int | None, str]]:
     return [(one.kind, one.cell, one.outcome) for one in bookkeeping.read(store, plan).entries]
 
 
 @pytest.mark.slow
-def test_a_worker_writes_what_happens_to_each_cell(store: Store, plan: study.Plan) -> None:
+def test_a_worker_writes_what_happens_to_each_cell(store: Store, plan: Plan) -> None:
     assert facts(store, plan) == [("registered", None, "")]
     cells = work(store, plan)
     ledger = bookkeeping.read(store, plan)
@@ -77,7 +77,7 @@ def test_a_worker_writes_what_happens_to_each_cell(store: Store, plan: study.Pla
     assert bookkeeping.account(ledger).counted == {cell.index: cell.run_id for cell in cells}
 
 
-def test_each_line_carries_the_hash_of_the_one_before(store: Store, plan: study.Plan) -> None:
+def test_each_line_carries_the_hash_of_the_one_before(store: Store, plan: Plan) -> None:
     train(store, plan)
     lines = path_of(store, plan).read_bytes().splitlines()
     hashes = [hashlib.sha256(line).hexdigest() for line in lines]
@@ -87,7 +87,7 @@ def test_each_line_carries_the_hash_of_the_one_before(store: Store, plan: study.
 
 
 @pytest.mark.parametrize("number", range(1, 12))
-def test_a_line_changed_removed_or_swapped_breaks_the_chain(store: Store, plan: study.Plan, number: int) -> None:
+def test_a_line_changed_removed_or_swapped_breaks_the_chain(store: Store, plan: Plan, number: int) -> None:
     train(store, plan)
     path = path_of(store, plan)
     lines = path.read_bytes().splitlines(keepends=True)
@@ -101,7 +101,7 @@ def test_a_line_changed_removed_or_swapped_breaks_the_chain(store: Store, plan: 
         assert bookkeeping.update(store, plan).entries, "told, not fatal"
 
 
-def test_a_torn_last_line_is_mended_and_what_it_said_is_written_again(store: Store, plan: study.Plan) -> None:
+def test_a_torn_last_line_is_mended_and_what_it_said_is_written_again(store: Store, plan: Plan) -> None:
     train(store, plan)
     path, whole = path_of(store, plan), facts(store, plan)
     content = path.read_bytes()
@@ -115,7 +115,7 @@ def test_a_torn_last_line_is_mended_and_what_it_said_is_written_again(store: Sto
 
 
 @pytest.mark.parametrize("garbage", [b"{}\n", b"\0\0\n", b"[" * 9999 + b"\n", b'{"kind":"x"}\n', b"[1]\n"])
-def test_garbage_in_a_ledger_is_named_and_the_rest_is_read(store: Store, plan: study.Plan, garbage: bytes) -> None:
+def test_garbage_in_a_ledger_is_named_and_the_rest_is_read(store: Store, plan: Plan, garbage: bytes) -> None:
     path = path_of(store, plan)
     path.write_bytes(path.read_bytes() + garbage)
     train(store, plan)
@@ -125,7 +125,7 @@ def test_garbage_in_a_ledger_is_named_and_the_rest_is_read(store: Store, plan: s
     assert len(bookkeeping.account(ledger).counted) == 4
 
 
-def test_a_ledger_is_not_written_through_a_link(store: Store, plan: study.Plan, tmp_path: Path) -> None:
+def test_a_ledger_is_not_written_through_a_link(store: Store, plan: Plan, tmp_path: Path) -> None:
     path = path_of(store, plan)
     path.unlink()
     path.symlink_to(tmp_path / "elsewhere")
@@ -134,13 +134,13 @@ def test_a_ledger_is_not_written_through_a_link(store: Store, plan: study.Plan, 
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_attack_13_a_ledger_of_empty_lines_is_refused_unread(store: Store, plan: study.Plan) -> None:
+def test_attack_13_a_ledger_of_empty_lines_is_refused_unread(store: Store, plan: Plan) -> None:
     path_of(store, plan).write_bytes(b"\n" * 200_001)
     with pytest.raises(StoreError, match="too large"):
         bookkeeping.read(store, plan)
 
 
-def test_the_first_finished_run_of_a_cell_counts(store: Store, plan: study.Plan) -> None:
+def test_the_first_finished_run_of_a_cell_counts(store: Store, plan: Plan) -> None:
     cells = train(store, plan)
     again = write_run(store, plan.configs[2], study=plan.name, final=0.9).id
     account = bookkeeping.account(bookkeeping.update(store, plan))
@@ -148,7 +148,7 @@ def test_the_first_finished_run_of_a_cell_counts(store: Store, plan: study.Plan)
     assert account.repeated == {again: 2}
 
 
-def test_a_deleted_run_leaves_its_line_and_is_not_counted_anew(store: Store, plan: study.Plan) -> None:
+def test_a_deleted_run_leaves_its_line_and_is_not_counted_anew(store: Store, plan: Plan) -> None:
     cells = train(store, plan)
     deletion.delete_run(store, cells[1].run_id)
     again = write_run(store, plan.configs[1], study=plan.name).id
@@ -158,7 +158,7 @@ def test_a_deleted_run_leaves_its_line_and_is_not_counted_anew(store: Store, pla
 
 
 def test_many_runs_are_deleted_with_each_plan_read_once_and_its_ledger_written_twice(
-    store: Store, plan: study.Plan, monkeypatch: pytest.MonkeyPatch
+    store: Store, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = planning.plan_variants(store, "other", variants=["four-conv"], seeds=[0], overrides=QUICK)
     cells = study_queue.prepare_runs(store, plan)
@@ -166,17 +166,17 @@ def test_many_runs_are_deleted_with_each_plan_read_once_and_its_ledger_written_t
     own = write_run(store, RunConfig(epochs=1)).id
     of_other = write_run(store, other.configs[0], study=other.name).id
     loaded, written = list[str](), list[str]()
-    load, append = study.load, file.append
+    append = file.append
 
-    def counted_load(store: Store, name: str) -> study.Plan:
+    def counted_load(store: Store, name: str) -> Plan:
         loaded.append(name)
-        return load(store, name)
+        return load_plan(store, name)
 
     def counted_append(folder: Path, make: Callable[[Ledger], Sequence[Entry]]) -> Ledger:
         written.append(folder.name)
         return append(folder, make)
 
-    monkeypatch.setattr(study, "load", counted_load)
+    monkeypatch.setattr(deletion, "load_plan", counted_load)
     monkeypatch.setattr(file, "append", counted_append)
     gone = [*ended, own, of_other, cells[3]]
     done = list(deletion.delete_runs(store, [*gone[:2], "no-such-run", *gone[2:]]))
@@ -196,7 +196,7 @@ def test_many_runs_are_deleted_with_each_plan_read_once_and_its_ledger_written_t
     assert (bookkeeping.read(store, plan).problems, bookkeeping.read(store, other).problems) == ((), ())
 
 
-def test_a_deletion_that_dies_between_two_runs_loses_no_line(store: Store, plan: study.Plan) -> None:
+def test_a_deletion_that_dies_between_two_runs_loses_no_line(store: Store, plan: Plan) -> None:
     runs = [write_run(store, one, study=plan.name).id for one in plan.configs[:3]]
     deletions = deletion.delete_runs(store, runs)
     assert next(deletions) == (runs[0], None)
@@ -210,7 +210,7 @@ def test_a_deletion_that_dies_between_two_runs_loses_no_line(store: Store, plan:
     assert store.ids() == sorted(runs[1:])
 
 
-def test_a_run_that_ends_while_others_are_deleted_is_noted_before_it_goes_too(store: Store, plan: study.Plan) -> None:
+def test_a_run_that_ends_while_others_are_deleted_is_noted_before_it_goes_too(store: Store, plan: Plan) -> None:
     cells = study_queue.prepare_runs(store, plan)
     deletions = deletion.delete_runs(store, cells[:2])
     assert next(deletions) == (cells[0], None)
@@ -227,14 +227,14 @@ def test_a_run_that_ends_while_others_are_deleted_is_noted_before_it_goes_too(st
     ]
 
 
-def test_a_run_removed_behind_our_back_is_noted(store: Store, plan: study.Plan) -> None:
+def test_a_run_removed_behind_our_back_is_noted(store: Store, plan: Plan) -> None:
     cells = work(store, plan)
     shutil.rmtree(store.path(cells[0].run_id))
     work(store, plan)
     assert bookkeeping.account(file.read_file(path_of(store, plan))).deleted == {cells[0].run_id: "found missing"}
 
 
-def test_runs_that_vanish_before_any_worker_saw_them_train_are_noted(store: Store, plan: study.Plan) -> None:
+def test_runs_that_vanish_before_any_worker_saw_them_train_are_noted(store: Store, plan: Plan) -> None:
     run_ids = study_queue.prepare_runs(store, plan)
     for run_id in run_ids:
         shutil.rmtree(store.path(run_id))
@@ -242,7 +242,7 @@ def test_runs_that_vanish_before_any_worker_saw_them_train_are_noted(store: Stor
     assert bookkeeping.account(bookkeeping.read(store, plan)).deleted == dict.fromkeys(run_ids, "found missing")
 
 
-def test_a_run_that_is_deleted_before_it_was_noted_is_noted_first(store: Store, plan: study.Plan) -> None:
+def test_a_run_that_is_deleted_before_it_was_noted_is_noted_first(store: Store, plan: Plan) -> None:
     run_id = study_queue.prepare_runs(store, plan)[3]
     local.start(store, run_id, StartOptions(command=fake_trainer.command("normal")))
     assert stopping.wait_free(store, run_id, 20)
@@ -257,7 +257,7 @@ def test_a_run_that_is_deleted_before_it_was_noted_is_noted_first(store: Store, 
 
 
 @pytest.mark.slow
-def test_failures_and_resumes_are_told(store: Store, plan: study.Plan) -> None:
+def test_failures_and_resumes_are_told(store: Store, plan: Plan) -> None:
     work(store, plan, "no-device")
     assert set(bookkeeping.account(bookkeeping.read(store, plan)).failed.values()) == {"error"}
     work(store, plan)
@@ -267,15 +267,15 @@ def test_failures_and_resumes_are_told(store: Store, plan: study.Plan) -> None:
     assert kinds == ["made", "started", "failed", "resumed", "ended"]
 
 
-def test_a_study_of_an_earlier_version_gets_its_ledger_from_its_runs(run: Run, store: Store, plan: study.Plan) -> None:
+def test_a_study_of_an_earlier_version_gets_its_ledger_from_its_runs(run: Run, store: Store, plan: Plan) -> None:
     train(store, plan)
     whole = facts(store, plan)
     path_of(store, plan).unlink()
     plan_path = store.root / "studies" / "report.json"
     old = json.loads(plan_path.read_text()) | {"v": 2}
-    old["sha256"] = study.plan_hash(old)
+    old["sha256"] = plan_hash(old)
     plan_path.write_text(json.dumps(old))
-    old_plan = study.load(store, "report")
+    old_plan = load_plan(store, "report")
     for run_id in store.ids():  # As if they had been made for it.
         record = store.path(run_id) / "run.json"
         record.write_text(record.read_text().replace(plan.sha256, old_plan.sha256))
@@ -288,13 +288,13 @@ def test_a_study_of_an_earlier_version_gets_its_ledger_from_its_runs(run: Run, s
     assert bookkeeping.update(store, old_plan).num_written == 9
 
 
-def test_a_ledger_that_was_taken_away_is_missed(store: Store, plan: study.Plan) -> None:
+def test_a_ledger_that_was_taken_away_is_missed(store: Store, plan: Plan) -> None:
     train(store, plan)
     path_of(store, plan).unlink()
     assert "the ledger is missing" in " ".join(bookkeeping.read(store, plan).problems)
 
 
-def test_registering_anew_after_a_look_at_the_runs_is_told(store: Store, plan: study.Plan) -> None:
+def test_registering_anew_after_a_look_at_the_runs_is_told(store: Store, plan: Plan) -> None:
     cells = train(store, plan)
     (store.root / "studies" / "report.json").unlink()
     with pytest.raises(ConfigError, match="when its numbers are known"):
@@ -305,7 +305,7 @@ def test_registering_anew_after_a_look_at_the_runs_is_told(store: Store, plan: s
     assert "an earlier plan of this name" in " ".join(bookkeeping.read(store, again).problems)
 
 
-def test_events_changed_after_the_end_are_seen(store: Store, plan: study.Plan) -> None:
+def test_events_changed_after_the_end_are_seen(store: Store, plan: Plan) -> None:
     cells = train(store, plan)
     assert bookkeeping.changed_records(store, bookkeeping.read(store, plan)) == []
     events = store.path(cells[2].run_id) / "events.jsonl"
@@ -315,7 +315,7 @@ def test_events_changed_after_the_end_are_seen(store: Store, plan: study.Plan) -
     assert "no longer says" in " ".join(bookkeeping.read(store, plan).problems)
 
 
-def test_foreign_text_in_a_record_is_escaped_in_the_ledger(store: Store, plan: study.Plan) -> None:
+def test_foreign_text_in_a_record_is_escaped_in_the_ledger(store: Store, plan: Plan) -> None:
     run_id = study_queue.prepare_runs(store, plan)[0]
     with open_writer(store.path(run_id)) as writer:
         writer.write(started(plan.configs[0]))
@@ -324,7 +324,7 @@ def test_foreign_text_in_a_record_is_escaped_in_the_ledger(store: Store, plan: s
     assert b"\\u001b" not in path_of(store, plan).read_bytes()
 
 
-def test_verify_recomputes_plan_and_ledger(run: Run, store: Store, plan: study.Plan) -> None:
+def test_verify_recomputes_plan_and_ledger(run: Run, store: Store, plan: Plan) -> None:
     train(store, plan)
     good = run("study", "verify", "report")
     assert good.code == 0
@@ -343,13 +343,13 @@ def test_verify_recomputes_plan_and_ledger(run: Run, store: Store, plan: study.P
     assert "hash was removed" in json.loads(bare.out)["plan_problem"]
 
 
-def test_deleting_on_the_command_line_leaves_a_line(run: Run, store: Store, plan: study.Plan) -> None:
+def test_deleting_on_the_command_line_leaves_a_line(run: Run, store: Store, plan: Plan) -> None:
     cells = train(store, plan)
     assert run("delete", cells[0].run_id, "--yes").code == 0
     assert facts(store, plan)[-1] == ("deleted", 0, "finished")
 
 
-def test_a_full_disk_leaves_no_half_line(store: Store, plan: study.Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_no_half_line(store: Store, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     path = path_of(store, plan)
     before = path.read_bytes()
     monkeypatch.setattr(os, "pwrite", lambda fd, content, at: os.write(fd, content[:7]))
@@ -358,7 +358,7 @@ def test_a_full_disk_leaves_no_half_line(store: Store, plan: study.Plan, monkeyp
     assert path.read_bytes() == before
 
 
-def test_fault_23_a_clock_that_is_set_back_does_not_change_the_order_of_a_run(store: Store, plan: study.Plan) -> None:
+def test_fault_23_a_clock_that_is_set_back_does_not_change_the_order_of_a_run(store: Store, plan: Plan) -> None:
     """The ledger is written only when a run has stopped and gone on, the clock a day back since its start."""
     run_id = study_queue.prepare_runs(store, plan)[0]
     now = plan.created + 10
@@ -379,7 +379,7 @@ def test_fault_23_a_clock_that_is_set_back_does_not_change_the_order_of_a_run(st
 
 
 def test_fault_23_no_run_is_made_or_started_by_a_clock_that_is_behind_the_plan(
-    store: Store, plan: study.Plan, monkeypatch: pytest.MonkeyPatch
+    store: Store, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its record would say that it is older than its plan, and after hours of training it would not count."""
     real, hours = time.time, 0.0

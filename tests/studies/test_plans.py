@@ -18,8 +18,8 @@ from alexnet_tui.runs.origin import IMPORTED_FILE
 from alexnet_tui.runs.run_ids import REFERENCE
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import bookkeeping, planning, study_files
-from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies.plan import family_of, load_plan, plan_hash, readable_plans, verify_hash
 
 QUICK = {"epochs": "2", "data": "synthetic"}
 METRICS = {"gap", "t25", "final_test", "final_train"}
@@ -61,7 +61,7 @@ def test_the_claims_of_the_study_need_its_four_variants_once(store: Store) -> No
     assert len(plan.configs) == 8
     other = planning.plan_variants(store, "usual", variants=sorted(plan.groups), seeds=[3, 4], overrides=QUICK)
     assert set(plan.configs) == set(other.configs)
-    assert study.load(store, "mine") == plan
+    assert load_plan(store, "mine") == plan
 
 
 def test_a_claim_about_any_hyperparameter_plans_its_two_groups(store: Store, decay: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_claim_about_any_hyperparameter_plans_its_two_groups(store: Store, dec
         ("baseline", 5e-4, 1),
     ]
     assert {config.epochs for config in plan.configs} == {2}
-    assert study.verify_hash(store, plan) == ""
+    assert verify_hash(store, plan) == ""
 
 
 def test_a_metric_that_is_none_is_refused_before_anything_is_written(store: Store, decay: Path) -> None:
@@ -102,7 +102,7 @@ def test_the_time_of_a_plan_is_not_taken_from_runs_that_were_trained_elsewhere(r
 def test_the_command_line_plans_claims_of_a_file_and_of_a_set(run: Run, store: Store, decay: Path) -> None:
     planned = run("study", "new", "mine", "--claims", str(decay), "--seeds", "2", "--epochs", "2")
     assert planned.code == 0
-    plan = study.load(store, "mine")
+    plan = load_plan(store, "mine")
     assert "2 groups x 2 seeds = 4 runs, 2 claims registered" in planned.err
     assert plan.sha256 in planned.err
     assert "claim decay-reduces-overfitting: gap with weight decay 0.0005 is lower" in planned.err
@@ -178,11 +178,11 @@ def test_an_extension_has_the_further_seeds_and_names_its_parent(run: Run, store
     claims = registered_claims.read_file(decay)
     plan = planning.plan_claims(store, "mine", claims, seeds=[0, 1], known_metrics=METRICS, overrides=QUICK)
     assert run("study", "extend", "mine", "--seeds", "3").code == 0
-    more = study.load(store, "mine-2")
+    more = load_plan(store, "mine-2")
     assert (more.seeds, more.look, more.extends, more.extends_sha256) == ([2, 3, 4], 2, "mine", plan.sha256)
     assert (more.claims, more.groups) == (plan.claims, plan.groups)
     assert [more.group_of(index) for index in range(6)] == ["weight-decay-0", "baseline"] * 3
-    assert study.verify_hash(store, more) == ""
+    assert verify_hash(store, more) == ""
     last = bookkeeping.read(store, plan).entries[-1]
     assert (last.kind, last.study, last.plan_sha256) == ("extended", "mine-2", more.sha256)
     again = planning.extend(store, "mine-2", 1, new_name="third")
@@ -211,8 +211,8 @@ def test_an_extension_belongs_to_the_plan_whose_hash_it_has(store: Store) -> Non
     planning.extend(store, "mine", 2, new_name="more")
     path = store.root / "studies" / "more.json"
     theirs = json.loads(path.read_text()) | {"extends_sha256": "ab" * 32}
-    path.write_text(json.dumps(theirs | {"sha256": study.plan_hash(theirs)}))
-    assert study.family_of(mine, study.readable(store)) == [mine]
+    path.write_text(json.dumps(theirs | {"sha256": plan_hash(theirs)}))
+    assert family_of(mine, readable_plans(store)) == [mine]
     assert planning.extend(store, "mine", 1).look == 2
 
 
@@ -220,18 +220,18 @@ def test_an_extension_is_registered_under_the_rules_of_its_day(store: Store) -> 
     planning.plan_variants(store, "mine", variants=["baseline", "tanh"], seeds=[0, 1], overrides=QUICK)
     path = store.root / "studies" / "mine.json"
     old = json.loads(path.read_text()) | {"rules": 2, "alpha": 0.2}
-    path.write_text(json.dumps(old | {"sha256": study.plan_hash(old)}))
+    path.write_text(json.dumps(old | {"sha256": plan_hash(old)}))
     more = planning.extend(store, "mine", 2)
     assert (more.rules, more.alpha) == (RULES_VERSION, ALPHA)
     planning.plan_variants(store, "what", variants=["baseline"], seeds=[0], protocol=READINGS, overrides=QUICK)
-    assert (planning.extend(store, "what", 1).rules, study.load(store, "what").rules) == (0, 0)
+    assert (planning.extend(store, "what", 1).rules, load_plan(store, "what").rules) == (0, 0)
 
 
 def test_a_plan_without_a_hash_has_no_family(store: Store) -> None:
     mine = planning.plan_variants(store, "mine", variants=["tanh"], seeds=[0, 1], overrides=QUICK)
     old = msgspec.structs.replace(mine, v=1, name="old", sha256="")
-    assert study.family_of(old, [old, mine]) == [old]
-    assert study.family_of(mine, [old, mine]) == [mine]
+    assert family_of(old, [old, mine]) == [old]
+    assert family_of(mine, [old, mine]) == [mine]
 
 
 def test_a_plan_of_a_protocol_is_extended_too(store: Store) -> None:

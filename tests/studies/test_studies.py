@@ -46,16 +46,16 @@ from alexnet_tui.runs.run_files import LOG_FILE
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import bookkeeping, orders, planning, scheduler, study_files
-from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import worker as study_worker
+from alexnet_tui.studies.plan import Plan, load_plan, plan_hash
 
 pytestmark = pytest.mark.usefixtures("forked")
 QUICK = {"epochs": "2", "data": "synthetic"}
 
 
 @pytest.fixture
-def plan(store: Store) -> Iterator[study.Plan]:
+def plan(store: Store) -> Iterator[Plan]:
     plan = planning.plan_variants(store, "report", variants=["baseline", "tanh"], seeds=[0, 1], overrides=QUICK)
     yield plan
     for run_id in store.ids():
@@ -63,34 +63,34 @@ def plan(store: Store) -> Iterator[study.Plan]:
             stopping.kill(store, run_id)
 
 
-def test_a_plan_registers_its_claims_under_a_hash_that_anyone_can_recompute(store: Store, plan: study.Plan) -> None:
+def test_a_plan_registers_its_claims_under_a_hash_that_anyone_can_recompute(store: Store, plan: Plan) -> None:
     content = json.loads((store.root / "studies" / "report.json").read_text())
     assert [claim["metric"] for claim in content["claims"]] == ["gap", "t25", "final_test"]
     assert (content["rules"], content["alpha"]) == (RULES_VERSION, 0.05)
     assert content["groups"] == {"baseline": {}, "tanh": {"activation": "tanh"}}
     rest = {name: value for name, value in content.items() if name != "sha256"}
     canonical = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-    assert content["sha256"] == plan.sha256 == hashlib.sha256(canonical).hexdigest() == study.plan_hash(content)
+    assert content["sha256"] == plan.sha256 == hashlib.sha256(canonical).hexdigest() == plan_hash(content)
     content["claims"][2]["smallest_effect"] = 0.1
-    assert study.plan_hash(content) != plan.sha256
+    assert plan_hash(content) != plan.sha256
     assert {store.record(one).plan_sha256 for one in study_queue.prepare_runs(store, plan)} == {plan.sha256}
 
 
-def test_plans_of_the_first_version_stay_readable(store: Store, plan: study.Plan) -> None:
+def test_plans_of_the_first_version_stay_readable(store: Store, plan: Plan) -> None:
     path = store.root / "studies" / "report.json"
     content = json.loads(path.read_text())
     old = {name: content[name] for name in ("name", "created", "variants", "seeds", "configs", "protocol")}
     path.write_text(json.dumps({**old, "v": 1}))
-    found = study.load(store, "report")
+    found = load_plan(store, "report")
     assert (found.configs, found.claims, found.rules, found.sha256) == (plan.configs, [], 0, "")
 
 
-def work(store: Store, plan: study.Plan, script: str = "normal", **options: object) -> list[study_queue.PlannedRun]:
+def work(store: Store, plan: Plan, script: str = "normal", **options: object) -> list[study_queue.PlannedRun]:
     command = fake_trainer.command(script)
     return study_worker.work(store, plan, command=command, poll_seconds=0.02, **options)  # type: ignore[arg-type]
 
 
-def states(store: Store, plan: study.Plan) -> list[str]:
+def states(store: Store, plan: Plan) -> list[str]:
     return [cell.state for cell in study_queue.status(store, plan)]
 
 
@@ -98,7 +98,7 @@ def kinds(store: Store, run_id: str) -> Counter[type]:
     return Counter(type(event) for event in store.reader(run_id).read_new())
 
 
-def assert_each_cell_finished_once(store: Store, plan: study.Plan) -> None:
+def assert_each_cell_finished_once(store: Store, plan: Plan) -> None:
     cells = study_queue.status(store, plan)
     assert {cell.state for cell in cells} == {"finished"}
     assert len({cell.run_id for cell in cells}) == len(plan.configs)
@@ -111,11 +111,11 @@ def assert_each_cell_finished_once(store: Store, plan: study.Plan) -> None:
         assert list(epochs) == [1, 2]
 
 
-def spawn_worker(store: Store, plan: study.Plan, script: str, parallel: int = 1) -> Forked:
+def spawn_worker(store: Store, plan: Plan, script: str, parallel: int = 1) -> Forked:
     """A worker in a process of its own, to be killed."""
     return spawn(
         store,
-        f"study_worker.work(store, study.load(store, {plan.name!r}), parallel={parallel},"
+        f"study_worker.work(store, load_plan(store, {plan.name!r}), parallel={parallel},"
         f" command=fake_trainer.command({script!r}), poll_seconds=0.02)",
     )
 
@@ -128,7 +128,8 @@ def spawn(store: Store, statement: str) -> Forked:
         from pathlib import Path
         import fake_trainer
         from alexnet_tui.studies import planning, study_files
-        from alexnet_tui.studies import plan as study, worker as study_worker
+        from alexnet_tui.studies import worker as study_worker
+        from alexnet_tui.studies.plan import load_plan
         from alexnet_tui.runs.store import Store
         store = Store(Path({str(store.root)!r}))
         {statement}
@@ -140,7 +141,7 @@ def spawn(store: Store, statement: str) -> Forked:
 # ----------------------------------------------------------------------- plan
 
 
-def test_a_plan_is_variants_by_seeds_and_reads_back(store: Store, plan: study.Plan) -> None:
+def test_a_plan_is_variants_by_seeds_and_reads_back(store: Store, plan: Plan) -> None:
     assert [(config.variant, config.seed) for config in plan.configs] == [
         ("baseline", 0),
         ("tanh", 0),
@@ -149,16 +150,16 @@ def test_a_plan_is_variants_by_seeds_and_reads_back(store: Store, plan: study.Pl
     ]
     assert {config.epochs for config in plan.configs} == {2}
     assert plan.configs[1].activation == "tanh"
-    assert study.load(store, "report") == plan
+    assert load_plan(store, "report") == plan
     assert study_files.names(store) == ["report"]
     assert states(store, plan) == ["planned"] * 4
     assert store.ids() == []
 
 
-def test_a_plan_is_written_once(store: Store, plan: study.Plan) -> None:
+def test_a_plan_is_written_once(store: Store, plan: Plan) -> None:
     with pytest.raises(UsageError, match="plans do not change"):
         planning.plan_variants(store, "report", variants=["tanh"], seeds=[0])
-    assert study.load(store, "report") == plan
+    assert load_plan(store, "report") == plan
 
 
 @pytest.mark.parametrize("name", ["", "../x", "A", "a b", "x" * 65, "-x"])
@@ -166,7 +167,7 @@ def test_names_that_are_no_names_are_refused(store: Store, name: str) -> None:
     with pytest.raises(UsageError, match="no name for a study"):
         planning.plan_variants(store, name, variants=["tanh"], seeds=[0])
     with pytest.raises(RunNotFoundError):
-        study.load(store, name)
+        load_plan(store, name)
 
 
 @pytest.mark.parametrize("word", ["reference", "last", "baseline", "four-conv"])
@@ -189,46 +190,46 @@ def test_plans_without_sense_are_refused(store: Store) -> None:
 
 
 @pytest.mark.parametrize("created", [-1e308, 1e300, "now"])
-def test_a_plan_of_no_time_is_a_sentence(store: Store, plan: study.Plan, created: object) -> None:
+def test_a_plan_of_no_time_is_a_sentence(store: Store, plan: Plan, created: object) -> None:
     forge_plan(store, created=created)
     with pytest.raises(StoreError, match="cannot be read"):
-        study.load(store, "report")
+        load_plan(store, "report")
 
 
 @pytest.mark.parametrize("content", [b"{}", b"nonsense", b"[" * 100_000])
-def test_a_damaged_plan_is_a_sentence(store: Store, plan: study.Plan, content: bytes) -> None:
+def test_a_damaged_plan_is_a_sentence(store: Store, plan: Plan, content: bytes) -> None:
     (store.root / "studies" / "report.json").write_bytes(content)
     with pytest.raises(StoreError, match="cannot be read"):
-        study.load(store, "report")
+        load_plan(store, "report")
 
 
-def test_a_forged_name_in_a_plan_leads_nowhere(store: Store, plan: study.Plan) -> None:
+def test_a_forged_name_in_a_plan_leads_nowhere(store: Store, plan: Plan) -> None:
     path = store.root / "studies" / "report.json"
     path.write_text(path.read_text().replace('"name": "report"', '"name": "../../elsewhere"'))
-    forged = study.load(store, "report")
+    forged = load_plan(store, "report")
     assert forged == plan
     study_queue.toggle_pause(store, forged.name)
     assert not (store.root.parent / "elsewhere").exists()
 
 
-def test_a_study_whose_state_lies_elsewhere_is_refused(store: Store, plan: study.Plan, tmp_path: Path) -> None:
+def test_a_study_whose_state_lies_elsewhere_is_refused(store: Store, plan: Plan, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     (store.root / "studies" / "report").rename(elsewhere)
     (store.root / "studies" / "report").symlink_to(elsewhere)
     with pytest.raises(StoreError, match="this is a link"):
-        study.load(store, "report")
+        load_plan(store, "report")
     with pytest.raises(StoreError, match="this is a link"):
         study_queue.prepare_runs(store, plan)
     assert [path.name for path in elsewhere.iterdir()] == ["ledger.jsonl"]
 
 
-def damage_first_run(store: Store, plan: study.Plan) -> str:
+def damage_first_run(store: Store, plan: Plan) -> str:
     run_id = study_queue.prepare_runs(store, plan)[0]
     (store.path(run_id) / "run.json").write_text("{")
     return run_id
 
 
-def test_one_damaged_run_does_not_hide_the_others(store: Store, plan: study.Plan) -> None:
+def test_one_damaged_run_does_not_hide_the_others(store: Store, plan: Plan) -> None:
     run_id = damage_first_run(store, plan)
     cell, *others = study_queue.status(store, plan)
     assert (cell.run_id, cell.state, cell.needs_training) == (run_id, "unreadable", False)
@@ -239,13 +240,13 @@ def test_one_damaged_run_does_not_hide_the_others(store: Store, plan: study.Plan
     assert len(found.histories) == 3
 
 
-def test_a_damaged_run_is_left_alone_and_the_others_trained(store: Store, plan: study.Plan) -> None:
+def test_a_damaged_run_is_left_alone_and_the_others_trained(store: Store, plan: Plan) -> None:
     damage_first_run(store, plan)
     cells = work(store, plan)
     assert [cell.state for cell in cells] == ["unreadable"] + ["finished"] * 3
 
 
-def test_a_damaged_older_study_holds_nobody_up(store: Store, plan: study.Plan) -> None:
+def test_a_damaged_older_study_holds_nobody_up(store: Store, plan: Plan) -> None:
     newer = planning.plan_variants(store, "newer", variants=["tanh"], seeds=[7], overrides=QUICK)
     lock = take_lock(study_files.make_folder(store, "report"))  # As if a worker were at work on it.
     (store.root / "studies" / "report.json").write_text("{")
@@ -259,7 +260,7 @@ def test_the_consoles_queue_names_its_plans(store: Store) -> None:
     assert study_files.names(store) == sorted(plan.name for plan in plans)
 
 
-def test_runs_are_made_once_however_often_one_asks(store: Store, plan: study.Plan) -> None:
+def test_runs_are_made_once_however_often_one_asks(store: Store, plan: Plan) -> None:
     first = study_queue.prepare_runs(store, plan)
     assert study_queue.prepare_runs(store, plan) == first
     assert sorted(store.ids()) == sorted(first)
@@ -269,7 +270,7 @@ def test_runs_are_made_once_however_often_one_asks(store: Store, plan: study.Pla
 
 
 def test_runs_of_an_earlier_plan_of_the_name_serve_no_cell_of_a_new_one(store: Store) -> None:
-    def plan_anew() -> study.Plan:
+    def plan_anew() -> Plan:
         return planning.plan_variants(store, "mine", variants=["tanh"], seeds=[0], overrides={"epochs": "2"})
 
     old = study_queue.prepare_runs(store, plan_anew())
@@ -290,23 +291,21 @@ def forge_plan(store: Store, **changes: object) -> None:
 @pytest.mark.parametrize(
     "changes", [{"configs": []}, {"configs": [{}] * 1001}, {"variants": ["baseline", "four-conv"]}, {"seeds": [0, 7]}]
 )
-def test_a_plan_that_contradicts_itself_is_refused(
-    store: Store, plan: study.Plan, changes: dict[str, list[object]]
-) -> None:
+def test_a_plan_that_contradicts_itself_is_refused(store: Store, plan: Plan, changes: dict[str, list[object]]) -> None:
     forge_plan(store, **changes)
     with pytest.raises(StoreError, match="no runs, too many, or others than its variants and seeds say"):
-        study.load(store, plan.name)
+        load_plan(store, plan.name)
 
 
 @pytest.mark.parametrize("content", ['{"x": "a", "²": "b", "-1": "c", "9": "d"}', "{}"])
-def test_cells_that_are_not_of_the_plan_count_for_nothing(store: Store, plan: study.Plan, content: str) -> None:
+def test_cells_that_are_not_of_the_plan_count_for_nothing(store: Store, plan: Plan, content: str) -> None:
     run_ids = study_queue.prepare_runs(store, plan)
     (store.root / "studies" / "report" / "cells.json").write_text(content)
     assert study_queue.prepare_runs(store, plan) == run_ids
 
 
 @pytest.mark.slow
-def test_attack_12_a_cell_that_names_the_run_of_somebody_else_stops_nothing(store: Store, plan: study.Plan) -> None:
+def test_attack_12_a_cell_that_names_the_run_of_somebody_else_stops_nothing(store: Store, plan: Plan) -> None:
     mine = store.create(RunConfig(epochs=50)).id
     run_ids = study_queue.prepare_runs(store, plan)
     study_files.write_json(store.root / "studies" / "report" / "cells.json", {"0": mine, "1": run_ids[1]})
@@ -325,7 +324,7 @@ def test_attack_12_a_cell_that_names_the_run_of_somebody_else_stops_nothing(stor
     assert load(store, mine)[0].attempts == 1
 
 
-def test_reference_runs_of_a_study_of_the_same_name_are_not_its_own(store: Store, plan: study.Plan) -> None:
+def test_reference_runs_of_a_study_of_the_same_name_are_not_its_own(store: Store, plan: Plan) -> None:
     made = Store(store.root / "reference").create(plan.configs[0], study=plan.name).id
     (store.root / "reference" / made).rename(store.root / "reference" / "baseline-elsewhere")
     assert states(store, plan) == ["planned"] * 4
@@ -339,7 +338,7 @@ def test_reference_runs_of_a_study_of_the_same_name_are_not_its_own(store: Store
 
 @pytest.mark.slow
 @pytest.mark.parametrize("parallel", [1, 3])
-def test_a_study_is_worked_through(store: Store, plan: study.Plan, parallel: int) -> None:
+def test_a_study_is_worked_through(store: Store, plan: Plan, parallel: int) -> None:
     said: list[str] = []
     cells = work(store, plan, parallel=parallel, say=said.append)
     assert [cell.state for cell in cells] == ["finished"] * 4
@@ -350,7 +349,7 @@ def test_a_study_is_worked_through(store: Store, plan: study.Plan, parallel: int
 
 
 @pytest.mark.slow
-def test_one_run_at_a_time_whoever_started_the_other(store: Store, plan: study.Plan) -> None:
+def test_one_run_at_a_time_whoever_started_the_other(store: Store, plan: Plan) -> None:
     other = store.create(RunConfig(epochs=3))
     local.start(store, other.id, StartOptions(command=fake_trainer.command("slow")))
     seen: list[int] = []
@@ -365,7 +364,7 @@ def test_one_run_at_a_time_whoever_started_the_other(store: Store, plan: study.P
     assert_each_cell_finished_once(store, plan)
 
 
-def test_finished_runs_are_skipped(store: Store, plan: study.Plan) -> None:
+def test_finished_runs_are_skipped(store: Store, plan: Plan) -> None:
     work(store, plan)
     before = {run_id: (store.path(run_id) / "events.jsonl").read_bytes() for run_id in store.ids()}
     said: list[str] = []
@@ -376,7 +375,7 @@ def test_finished_runs_are_skipped(store: Store, plan: study.Plan) -> None:
 
 @pytest.mark.parametrize(("reason", "needs_training"), [("diverged", False), ("data_count", False), ("oom", True)])
 def test_what_a_resume_cannot_mend_needs_no_training(
-    store: Store, plan: study.Plan, reason: str, needs_training: bool
+    store: Store, plan: Plan, reason: str, needs_training: bool
 ) -> None:
     first, *_ = study_queue.prepare_runs(store, plan)
     with open_writer(store.path(first)) as writer:
@@ -385,7 +384,7 @@ def test_what_a_resume_cannot_mend_needs_no_training(
     assert study_queue.status(store, plan)[0].needs_training is needs_training
 
 
-def test_a_diverged_run_is_recorded_and_not_replaced(store: Store, plan: study.Plan) -> None:
+def test_a_diverged_run_is_recorded_and_not_replaced(store: Store, plan: Plan) -> None:
     cells = work(store, plan, "diverge")
     assert {(cell.state, cell.reason) for cell in cells} == {("failed", "diverged")}
     work(store, plan)
@@ -395,7 +394,7 @@ def test_a_diverged_run_is_recorded_and_not_replaced(store: Store, plan: study.P
 
 
 @pytest.mark.slow
-def test_otherwise_failed_runs_are_tried_again_by_the_next_worker(store: Store, plan: study.Plan) -> None:
+def test_otherwise_failed_runs_are_tried_again_by_the_next_worker(store: Store, plan: Plan) -> None:
     cells = work(store, plan, "no-device")
     assert {(cell.state, cell.reason) for cell in cells} == {("failed", "error")}
     assert all(kinds(store, cell.run_id)[ev.Started] == 1 for cell in cells)
@@ -404,7 +403,7 @@ def test_otherwise_failed_runs_are_tried_again_by_the_next_worker(store: Store, 
 
 
 @pytest.mark.slow
-def test_a_trainer_that_dies_is_resumed_but_not_for_ever(store: Store, plan: study.Plan) -> None:
+def test_a_trainer_that_dies_is_resumed_but_not_for_ever(store: Store, plan: Plan) -> None:
     cells = work(store, plan, "crash")
     assert {cell.state for cell in cells} == {"lost"}
     assert {kinds(store, cell.run_id)[ev.Started] for cell in cells} == {scheduler.MAX_STARTS}
@@ -413,7 +412,7 @@ def test_a_trainer_that_dies_is_resumed_but_not_for_ever(store: Store, plan: stu
 
 
 @pytest.mark.slow
-def test_a_run_a_person_stops_is_left_until_the_next_worker(store: Store, plan: study.Plan) -> None:
+def test_a_run_a_person_stops_is_left_until_the_next_worker(store: Store, plan: Plan) -> None:
     stopped: list[str] = []
 
     def stop_first() -> bool:
@@ -429,7 +428,7 @@ def test_a_run_a_person_stops_is_left_until_the_next_worker(store: Store, plan: 
     assert_each_cell_finished_once(store, plan)
 
 
-def test_a_deleted_run_is_not_replaced_in_silence(store: Store, plan: study.Plan) -> None:
+def test_a_deleted_run_is_not_replaced_in_silence(store: Store, plan: Plan) -> None:
     work(store, plan)
     gone = study_queue.status(store, plan)[2].run_id
     store.delete(gone)
@@ -441,7 +440,7 @@ def test_a_deleted_run_is_not_replaced_in_silence(store: Store, plan: study.Plan
     assert study_queue.status(store, plan)[2].run_id == gone
 
 
-def test_stopping_the_worker_stops_its_runs_with_a_checkpoint(store: Store, plan: study.Plan) -> None:
+def test_stopping_the_worker_stops_its_runs_with_a_checkpoint(store: Store, plan: Plan) -> None:
     def once_training() -> bool:
         return any(kinds(store, run_id)[ev.Step] for run_id in store.ids())
 
@@ -452,7 +451,7 @@ def test_stopping_the_worker_stops_its_runs_with_a_checkpoint(store: Store, plan
 
 
 @pytest.mark.slow
-def test_a_run_that_was_asked_to_stop_is_not_asked_again(store: Store, plan: study.Plan) -> None:
+def test_a_run_that_was_asked_to_stop_is_not_asked_again(store: Store, plan: Plan) -> None:
     asked: list[str] = []
 
     def stop_one_by_hand() -> bool:
@@ -503,7 +502,7 @@ def test_a_cache_reads_only_what_is_new(store: Store) -> None:
     assert cache.find(run_id) is None
 
 
-def test_two_workers_do_not_fight(store: Store, plan: study.Plan) -> None:
+def test_two_workers_do_not_fight(store: Store, plan: Plan) -> None:
     descriptor = take_lock(study_files.make_folder(store, plan.name))
     try:
         assert orders.has_worker(store, plan.name)
@@ -515,7 +514,7 @@ def test_two_workers_do_not_fight(store: Store, plan: study.Plan) -> None:
     assert not orders.has_worker(store, plan.name)
 
 
-def test_a_detached_worker_is_given_the_folder_and_finds_the_order(store: Store, plan: study.Plan) -> None:
+def test_a_detached_worker_is_given_the_folder_and_finds_the_order(store: Store, plan: Plan) -> None:
     tell = (sys.executable, "-c", "import sys; print(sys.argv[1:])")
     assert study_worker.start_worker(store, plan.name, parallel=2, command=tell)
     log = orders.log_path(store)
@@ -525,7 +524,7 @@ def test_a_detached_worker_is_given_the_folder_and_finds_the_order(store: Store,
     assert not orders.has_worker(store, plan.name), "the one that was started has ended"
 
 
-def test_the_log_of_a_worker_is_not_written_through_a_link(store: Store, plan: study.Plan, tmp_path: Path) -> None:
+def test_the_log_of_a_worker_is_not_written_through_a_link(store: Store, plan: Plan, tmp_path: Path) -> None:
     orders.worker_folder(store)
     orders.log_path(store).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(StoreError, match=r"worker\.log"):
@@ -538,13 +537,13 @@ def serve(store: Store, script: str = "normal", **options: object) -> None:
     study_worker.serve(store, command=command, poll_seconds=0.02, **options)  # type: ignore[arg-type]
 
 
-def order(store: Store, *plans: study.Plan, parallel: int = 1) -> None:
+def order(store: Store, *plans: Plan, parallel: int = 1) -> None:
     """Place orders as the console does, without a worker of their own."""
     for one in plans:
         orders.place(store, orders.Order(study=one.name, parallel=parallel))
 
 
-def test_one_worker_serves_every_order_of_the_folder_in_order(store: Store, plan: study.Plan) -> None:
+def test_one_worker_serves_every_order_of_the_folder_in_order(store: Store, plan: Plan) -> None:
     queued = [planning.queue_plan(store, [RunConfig(epochs=2, seed=seed)]) for seed in (9, 8)]
     order(store, queued[0], plan, queued[1])
     said: list[str] = []
@@ -556,7 +555,7 @@ def test_one_worker_serves_every_order_of_the_folder_in_order(store: Store, plan
 
 
 def test_attack_14_a_command_in_an_order_that_somebody_else_wrote_is_not_run(
-    store: Store, plan: study.Plan, tmp_path: Path
+    store: Store, plan: Plan, tmp_path: Path
 ) -> None:
     theirs = planning.queue_plan(store, [RunConfig(epochs=2)])
     launch = Launch(launcher="command", options={"template": [f"touch {tmp_path}/executed {{cmd}}"]})
@@ -578,7 +577,7 @@ def test_attack_14_a_command_in_an_order_that_somebody_else_wrote_is_not_run(
     assert [one.study for one in orders.active(store)] == [theirs.name], "this user's own is served"
 
 
-def test_an_order_placed_while_a_worker_is_at_work_needs_no_other(store: Store, plan: study.Plan) -> None:
+def test_an_order_placed_while_a_worker_is_at_work_needs_no_other(store: Store, plan: Plan) -> None:
     younger = planning.queue_plan(store, [RunConfig(epochs=2, seed=9)])
     order(store, plan)
     refused = (sys.executable, "-c", "raise SystemExit('a second worker')")
@@ -595,7 +594,7 @@ def test_an_order_placed_while_a_worker_is_at_work_needs_no_other(store: Store, 
     assert not orders.log_path(store).exists()
 
 
-def test_a_second_worker_leaves(store: Store, plan: study.Plan) -> None:
+def test_a_second_worker_leaves(store: Store, plan: Plan) -> None:
     order(store, plan)
     service = study_worker.take_service(store)
     assert service is not None
@@ -607,7 +606,7 @@ def test_a_second_worker_leaves(store: Store, plan: study.Plan) -> None:
     assert_each_cell_finished_once(store, plan)
 
 
-def test_a_paused_study_holds_nobody_up(store: Store, plan: study.Plan) -> None:
+def test_a_paused_study_holds_nobody_up(store: Store, plan: Plan) -> None:
     younger = planning.queue_plan(store, [RunConfig(epochs=2, seed=9)])
     order(store, plan, younger)
     study_queue.toggle_pause(store, plan.name)
@@ -616,7 +615,7 @@ def test_a_paused_study_holds_nobody_up(store: Store, plan: study.Plan) -> None:
 
 
 @pytest.mark.slow
-def test_a_foreground_command_and_the_background_worker_start_no_run_twice(store: Store, plan: study.Plan) -> None:
+def test_a_foreground_command_and_the_background_worker_start_no_run_twice(store: Store, plan: Plan) -> None:
     younger = planning.queue_plan(store, [RunConfig(epochs=2, seed=9)])
     order(store, younger)
     worker = spawn(store, "study_worker.serve(store, command=fake_trainer.command('slow'), poll_seconds=0.02)")
@@ -631,7 +630,7 @@ def test_a_foreground_command_and_the_background_worker_start_no_run_twice(store
 
 
 @pytest.mark.slow
-def test_a_command_goes_on_where_the_worker_that_served_it_is_killed(store: Store, plan: study.Plan) -> None:
+def test_a_command_goes_on_where_the_worker_that_served_it_is_killed(store: Store, plan: Plan) -> None:
     younger = planning.queue_plan(store, [RunConfig(epochs=2, seed=9)])
     order(store, younger)
     worker = spawn(store, "study_worker.serve(store, command=fake_trainer.command('slow'), poll_seconds=0.02)")
@@ -650,7 +649,7 @@ def test_a_command_goes_on_where_the_worker_that_served_it_is_killed(store: Stor
     assert states(store, younger) == ["finished"], "it was ordered before"
 
 
-def test_a_command_that_ends_hands_the_other_orders_to_a_worker(store: Store, plan: study.Plan) -> None:
+def test_a_command_that_ends_hands_the_other_orders_to_a_worker(store: Store, plan: Plan) -> None:
     younger = planning.queue_plan(store, [RunConfig(epochs=2, seed=9)])
     study_queue.toggle_pause(store, younger.name)
     order(store, younger)
@@ -660,7 +659,7 @@ def test_a_command_that_ends_hands_the_other_orders_to_a_worker(store: Store, pl
     wait_for(lambda: log.exists() and log.read_text() == "at your service\n")
 
 
-def test_an_order_of_a_command_that_was_killed_is_void(store: Store, plan: study.Plan) -> None:
+def test_an_order_of_a_command_that_was_killed_is_void(store: Store, plan: Plan) -> None:
     worker = spawn_worker(store, plan, "slow")
     wait_for(lambda: orders.is_ordered(store, plan.name))
     worker.kill()
@@ -671,14 +670,14 @@ def test_an_order_of_a_command_that_was_killed_is_void(store: Store, plan: study
     assert "finished" not in states(store, plan)[1:]
 
 
-def test_a_worker_that_is_asked_to_stop_gives_its_orders_up(store: Store, plan: study.Plan) -> None:
+def test_a_worker_that_is_asked_to_stop_gives_its_orders_up(store: Store, plan: Plan) -> None:
     order(store, plan)
     serve(store, "slow", should_stop=lambda: any(kinds(store, run_id)[ev.Step] for run_id in store.ids()))
     assert states(store, plan) == ["stopped", "queued", "queued", "queued"]
     assert orders.active(store) == []
 
 
-def test_a_study_that_cannot_be_read_is_given_up(store: Store, plan: study.Plan) -> None:
+def test_a_study_that_cannot_be_read_is_given_up(store: Store, plan: Plan) -> None:
     younger = planning.queue_plan(store, [RunConfig(epochs=2, seed=9)])
     order(store, plan, younger)
     (store.root / "studies" / "report.json").write_text("{")
@@ -688,9 +687,7 @@ def test_a_study_that_cannot_be_read_is_given_up(store: Store, plan: study.Plan)
     assert states(store, younger) == ["finished"]
 
 
-def test_why_a_study_was_given_up_is_kept_whole_until_it_is_ordered_again(
-    store: Store, plan: study.Plan, run: Run
-) -> None:
+def test_why_a_study_was_given_up_is_kept_whole_until_it_is_ordered_again(store: Store, plan: Plan, run: Run) -> None:
     reason = "its archive could not be downloaded (" + "name or service not known, " * 12 + "the end)."
 
     def prepare(config: RunConfig) -> None:
@@ -708,7 +705,7 @@ def test_why_a_study_was_given_up_is_kept_whole_until_it_is_ordered_again(
     assert states(store, plan) == ["finished"] * 4
 
 
-def test_a_study_whose_runs_cannot_be_started_keeps_the_reason(store: Store, plan: study.Plan) -> None:
+def test_a_study_whose_runs_cannot_be_started_keeps_the_reason(store: Store, plan: Plan) -> None:
     run_ids = study_queue.prepare_runs(store, plan)
     for run_id in run_ids:
         (store.path(run_id) / LOG_FILE).mkdir()
@@ -720,7 +717,7 @@ def test_a_study_whose_runs_cannot_be_started_keeps_the_reason(store: Store, pla
 
 @pytest.mark.parametrize("is_cancelled", [False, True])
 def test_a_study_that_was_paused_goes_on_when_it_is_ordered_again(
-    store: Store, plan: study.Plan, run: Run, is_cancelled: bool
+    store: Store, plan: Plan, run: Run, is_cancelled: bool
 ) -> None:
     study_queue.toggle_pause(store, plan.name)
     if is_cancelled:
@@ -732,7 +729,7 @@ def test_a_study_that_was_paused_goes_on_when_it_is_ordered_again(
     assert not study_queue.load(store, plan.name).is_paused
 
 
-def test_a_paused_study_is_called_paused_and_what_ends_it_is_named(store: Store, plan: study.Plan, run: Run) -> None:
+def test_a_paused_study_is_called_paused_and_what_ends_it_is_named(store: Store, plan: Plan, run: Run) -> None:
     order(store, plan)
     study_queue.toggle_pause(store, plan.name)
     lock = take_lock(orders.worker_folder(store))  # As if a worker served the folder.
@@ -754,9 +751,7 @@ DAMAGED = [b'{"is_pau', b"\0" * 200 + b"[" * 100_000, b'{"order":"x","orders":[{
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["report/queue.json", "report/cells.json", ".worker/orders.json"])
-def test_a_worker_outlives_a_damaged_file(
-    store: Store, plan: study.Plan, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_worker_outlives_a_damaged_file(store: Store, plan: Plan, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scheduler, "_DAMAGE_PATIENCE_SECONDS", 0.05)
     path = store.root / "studies" / name
     written: list[bytes] = []
@@ -776,7 +771,7 @@ def test_a_worker_outlives_a_damaged_file(
     assert sum("it is kept as" in sentence for sentence in said) == 3
 
 
-def test_a_file_that_is_whole_again_is_not_set_aside(store: Store, plan: study.Plan) -> None:
+def test_a_file_that_is_whole_again_is_not_set_aside(store: Store, plan: Plan) -> None:
     path = store.root / "studies" / "report" / "queue.json"
     said: list[str] = []
 
@@ -794,7 +789,7 @@ def test_a_file_that_is_whole_again_is_not_set_aside(store: Store, plan: study.P
 
 @pytest.mark.parametrize("number", FULL_DISK)
 def test_a_full_disk_is_told_and_tried_again(
-    store: Store, plan: study.Plan, monkeypatch: pytest.MonkeyPatch, number: int
+    store: Store, plan: Plan, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     said: list[str] = []
     failures = iter(range(3))
@@ -810,9 +805,9 @@ def test_a_full_disk_is_told_and_tried_again(
     assert_each_cell_finished_once(store, plan)
 
 
-def test_a_newer_plan_is_shown_and_not_trained(run: Run, store: Store, plan: study.Plan) -> None:
+def test_a_newer_plan_is_shown_and_not_trained(run: Run, store: Store, plan: Plan) -> None:
     forge_plan(store, v=99, wonder=1)
-    assert study.load(store, "report").is_newer
+    assert load_plan(store, "report").is_newer
     shown = run("study", "status", "report")
     assert (shown.code, "a newer alexnet-tui wrote this plan" in shown.err) == (0, True)
     assert "it was changed" in shown.err, "its hash"
@@ -826,7 +821,7 @@ def test_a_newer_plan_is_shown_and_not_trained(run: Run, store: Store, plan: stu
 
 
 @pytest.mark.slow
-def test_an_older_study_goes_first(store: Store, plan: study.Plan) -> None:
+def test_an_older_study_goes_first(store: Store, plan: Plan) -> None:
     younger = planning.queue_plan(store, [RunConfig(epochs=2, seed=9)])
     worker = spawn_worker(store, plan, "slow")
     wait_for(lambda: orders.is_folder_served(store) and orders.is_ordered(store, plan.name))
@@ -839,7 +834,7 @@ def test_an_older_study_goes_first(store: Store, plan: study.Plan) -> None:
 # ---------------------------------------------------------------------- queue
 
 
-def test_the_queue_can_be_reordered_and_cells_cancelled(store: Store, plan: study.Plan) -> None:
+def test_the_queue_can_be_reordered_and_cells_cancelled(store: Store, plan: Plan) -> None:
     study_queue.shift(store, "report", range(4), 3, -3)
     study_queue.cancel(store, "report", 1)
     started: list[str] = []
@@ -851,7 +846,7 @@ def test_the_queue_can_be_reordered_and_cells_cancelled(store: Store, plan: stud
     assert_each_cell_finished_once(store, plan)
 
 
-def test_a_change_between_choosing_and_starting_counts(store: Store, plan: study.Plan) -> None:
+def test_a_change_between_choosing_and_starting_counts(store: Store, plan: Plan) -> None:
     study_queue.prepare_runs(store, plan)
     chosen = study_queue.status(store, plan)
     said: list[str] = []
@@ -873,14 +868,14 @@ def test_a_change_between_choosing_and_starting_counts(store: Store, plan: study
     assert not start()
 
 
-def test_a_failed_cell_that_was_cancelled_is_left_alone(store: Store, plan: study.Plan) -> None:
+def test_a_failed_cell_that_was_cancelled_is_left_alone(store: Store, plan: Plan) -> None:
     work(store, plan, "no-device")
     study_queue.cancel(store, plan.name, 1)
     work(store, plan)
     assert states(store, plan) == ["finished", "failed", "finished", "finished"]
 
 
-def test_a_cell_is_shifted_among_those_that_wait(store: Store, plan: study.Plan) -> None:
+def test_a_cell_is_shifted_among_those_that_wait(store: Store, plan: Plan) -> None:
     for step, order in (
         (1, [0, 2, 1, 3]),
         (1, [0, 2, 3, 1]),
@@ -894,7 +889,7 @@ def test_a_cell_is_shifted_among_those_that_wait(store: Store, plan: study.Plan)
     assert study_queue.load(store, plan.name).order == [3, 2, 1, 0], "cells that do not wait come last"
 
 
-def test_a_paused_queue_starts_nothing_until_it_goes_on(store: Store, plan: study.Plan) -> None:
+def test_a_paused_queue_starts_nothing_until_it_goes_on(store: Store, plan: Plan) -> None:
     looks: list[int] = []
 
     def go_on_later() -> bool:
@@ -916,7 +911,7 @@ def test_a_paused_queue_starts_nothing_until_it_goes_on(store: Store, plan: stud
 @pytest.mark.slow
 @pytest.mark.parametrize("parallel", [1, 2])
 def test_killing_worker_and_trainers_at_any_moment_ends_with_each_cell_once(
-    store: Store, plan: study.Plan, parallel: int
+    store: Store, plan: Plan, parallel: int
 ) -> None:
     chance = random.Random(parallel)
     for life in range(8):
@@ -964,7 +959,7 @@ def test_commands_plan_run_and_tell(run: Run, store: Store, fake_work: None) -> 
         "dropout-r",
         "removing",
     ]
-    plan = study.load(store, "mine")
+    plan = load_plan(store, "mine")
     assert {(config.seed, config.front_end, config.lrn) for config in plan.configs} == {
         (3, "same32", False),
         (4, "same32", False),
@@ -1021,7 +1016,7 @@ def test_reproduce_plans_runs_and_judges_and_goes_on(run: Run, store: Store, fak
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_stops_the_runs_with_a_checkpoint(
-    store: Store, plan: study.Plan, prepared_data: Path, number: signal.Signals, code: int
+    store: Store, plan: Plan, prepared_data: Path, number: signal.Signals, code: int
 ) -> None:
     script = textwrap.dedent(
         f"""

@@ -29,8 +29,8 @@ from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.runs.run_files import EVENTS_FILE, KERNELS, kernels_file
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import planning
+from alexnet_tui.studies.plan import Plan
 
 NOW = 1_773_500_960.0  # 14 March 2026, 15:09:20 UTC
 HOST = "workstation"
@@ -186,7 +186,7 @@ def _write_run(
     created: float,
     *,
     label: str = "",
-    plan: study.Plan | None = None,
+    plan: Plan | None = None,
     ended: Ended | None = None,
     shape: Shape | None = None,
     notes: Notes | None = None,

@@ -28,9 +28,9 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import orders, planning, study_files
-from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies.orders import Order
+from alexnet_tui.studies.plan import Plan, load_plan
 from alexnet_tui.studies.queue import PlannedRun, PlannedRunState
 from alexnet_tui.tui.screens.report.screen import ReportScreen
 from alexnet_tui.tui.screens.run.screen import RunScreen
@@ -62,7 +62,7 @@ study_worker.serve(store, command=fake_trainer.command({trainer!r}), poll_second
     return (sys.executable, "-c", code)
 
 
-def plan_study(store: Store, name: str = "mine", *, seeds: int = 3, epochs: int = 2) -> study.Plan:
+def plan_study(store: Store, name: str = "mine", *, seeds: int = 3, epochs: int = 2) -> Plan:
     return planning.plan_variants(
         store,
         name,
@@ -463,7 +463,7 @@ async def test_without_studies_it_says_what_one_is_and_n_plans_one(store: Store)
         await fill(driver, name="few", variants="tanh, baseline", seeds="4-5", epochs="7", data="synthetic")
         await driver.press("ctrl+s")
         await driver.wait_for(lambda: screen.study_name == "few" and screen.now is not None)
-        plan = study.load(store, "few")
+        plan = load_plan(store, "few")
         assert [(one.variant, one.seed, one.epochs, one.data) for one in plan.configs] == [
             ("tanh", 4, 7, "synthetic"),
             ("baseline", 4, 7, "synthetic"),
@@ -524,7 +524,7 @@ async def test_a_plan_is_never_replaced(store: Store) -> None:
         await fill(driver, name="mine", seeds="9")
         await driver.press("ctrl+s")
         await driver.wait_for(lambda: "plans do not change" in " ".join(driver.text().split()))
-        assert study.load(store, "mine") == before
+        assert load_plan(store, "mine") == before
 
 
 @driven
@@ -564,7 +564,7 @@ def test_another_protocol_is_planned_by_keys_alone(store: Store, size: tuple[int
             await driver.wait_for(lambda: "2 variants x 2 seeds x 3 learning rates = 12 runs" in driver.text())
             await driver.press("ctrl+s")
             await driver.wait_for(lambda: screen.study_name == "best-learning-rate" and screen.now is not None)
-            plan = study.load(store, "best-learning-rate")
+            plan = load_plan(store, "best-learning-rate")
             assert (plan.protocol, plan.variants, plan.seeds) == ("best-learning-rate", ["baseline", "tanh"], [4, 5])
             assert [(one.variant, one.learning_rate) for one in plan.configs[:6]] == [
                 (variant, rate) for variant in ("baseline", "tanh") for rate in (0.003, 0.01, 0.03)
@@ -608,7 +608,7 @@ async def test_what_the_protocol_does_not_have_is_told_at_once(store: Store) -> 
         assert driver.app.screen.focused is driver.app.screen.query_one("#plan-variants")
         await driver.press("up", "left", "ctrl+s")
         await driver.wait_for(lambda: study_files.names(store) == ["mine"])
-        assert study.load(store, "mine").protocol == "report"
+        assert load_plan(store, "mine").protocol == "report"
 
 
 @driven
@@ -631,7 +631,7 @@ async def test_a_set_of_claims_is_chosen_shown_and_registered(store: Store) -> N
         await fill(driver, variants="all")
         await driver.press("ctrl+s")
         await driver.wait_for(lambda: screen.now is not None)
-        plan = study.load(store, "mine")
+        plan = load_plan(store, "mine")
         assert (plan.claims, len(plan.configs)) == (claims.load("paper2012"), 2 * num_groups)
         assert plan.overrides == {"epochs": "1", "data": "synthetic"}
         assert plan.sha256 in driver.text()
@@ -657,7 +657,7 @@ async def test_a_small_study_is_planned_in_the_form_and_claims_without_runs_are_
         await driver.press("ctrl+s")
         await driver.wait_for(lambda: screen.now is not None)
         wanted = {"front_end": "keras-valid", "data": "synthetic", "epochs": "5", "train_images": "500"}
-        assert study.load(store, "mine").overrides == wanted
+        assert load_plan(store, "mine").overrides == wanted
 
 
 @driven
@@ -719,7 +719,7 @@ async def test_r_reproduces_the_whole_report_after_a_yes(store: Store) -> None:
         await driver.wait_for(lambda: isinstance(driver.app.screen, ConfirmScreen))
         await driver.press("y")
         await driver.wait_for(lambda: screen.study_name == "reproduction" and screen.now is not None)
-        plan = study.load(store, "reproduction")
+        plan = load_plan(store, "reproduction")
         assert (len(plan.configs), plan.overrides, plan.seeds) == (20, {}, [0, 1, 2, 3, 4])
         await driver.wait_for(
             lambda: any("A worker was started for study reproduction" in one for one in driver.notifications())

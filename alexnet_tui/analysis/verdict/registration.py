@@ -24,9 +24,9 @@ from alexnet_tui.errors import ConfigError, StoreError
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import bookkeeping, study_files
-from alexnet_tui.studies import plan as study
 from alexnet_tui.studies.known_runs import known_runs
 from alexnet_tui.studies.ledger import LEDGER_FILE, Entry, Ledger, read_file
+from alexnet_tui.studies.plan import CLOCK_SECONDS, LEDGER_SINCE, Plan, family_of, verify_hash
 from alexnet_tui.text import counted
 
 _CLOCKS_APART_SECONDS = 600.0
@@ -72,7 +72,7 @@ class PlannedStudy(msgspec.Struct, frozen=True, kw_only=True):
         missing: Cells without a run that may count or go on.
     """
 
-    plan: study.Plan
+    plan: Plan
     registration: Registration
     histories: tuple[RunHistory, ...]
     excluded: tuple[Excluded, ...] = ()
@@ -84,7 +84,7 @@ class PlannedStudy(msgspec.Struct, frozen=True, kw_only=True):
         return plan_grouping(self.plan)
 
 
-def plan_grouping(plan: study.Plan) -> Grouping:
+def plan_grouping(plan: Plan) -> Grouping:
     """The groups of a plan, told apart by the hyperparameters in which they differ from its base."""
     return Grouping(
         (
@@ -103,17 +103,17 @@ def _title(name: str, settings: Mapping[str, Value]) -> str:
     return f"{text[:1].upper()}{text[1:]}" or name
 
 
-def is_registered(plan: study.Plan) -> bool:
+def is_registered(plan: Plan) -> bool:
     """Whether a plan names its claims, as plans of earlier versions and of queues do not."""
     return plan.rules > 0 and bool(plan.claims)
 
 
 def examine(
     store: Store,
-    plan: study.Plan,
+    plan: Plan,
     histories: Sequence[RunHistory],
     missing: Sequence[Missing] = (),
-    plans: Sequence[study.Plan] = (),
+    plans: Sequence[Plan] = (),
 ) -> PlannedStudy:
     """Sort the runs made for a plan into those that may count and those that do not.
 
@@ -167,7 +167,7 @@ def examine(
     )
 
 
-def _unplanned(run: RunHistory, plan: study.Plan, cells: Collection[RunConfig]) -> str:
+def _unplanned(run: RunHistory, plan: Plan, cells: Collection[RunConfig]) -> str:
     """Why a run is none of those that the plan says, or empty."""
     if run.record.plan_sha256 != plan.sha256:
         return "it carries the study's name, and not the hash of its plan."
@@ -218,22 +218,20 @@ def _copies(histories: Sequence[RunHistory]) -> dict[str, str]:
     return {run_id: check.sentence for run_id, check in together.items() if check.result is Result.FAILED}
 
 
-def _is_older(run: RunHistory, plan: study.Plan) -> bool:
+def _is_older(run: RunHistory, plan: Plan) -> bool:
     """Whether a run was made or first trained before a plan was registered.
 
     Its record and the plan are dated by machines that prepare studies, and a worker starts no run while its clock is
     behind the plan. The start of training is dated by the trainer, perhaps on another machine.
     """
     first_trained = next((place.wall for place in run.segments if place.wall), math.inf)
-    return (
-        run.record.created < plan.created - study.CLOCK_SECONDS or first_trained < plan.created - _CLOCKS_APART_SECONDS
-    )
+    return run.record.created < plan.created - CLOCK_SECONDS or first_trained < plan.created - _CLOCKS_APART_SECONDS
 
 
-def _faults(store: Store, plan: study.Plan, ledger: Ledger) -> Iterator[str]:
+def _faults(store: Store, plan: Plan, ledger: Ledger) -> Iterator[str]:
     """What makes a registration void."""
     try:
-        if wrong := study.verify_hash(store, plan):
+        if wrong := verify_hash(store, plan):
             yield f"The plan of {plan.name} is void: {wrong}"
     except StoreError as error:
         yield f"The plan of {plan.name} cannot be checked: {error}"
@@ -249,17 +247,17 @@ def _faults(store: Store, plan: study.Plan, ledger: Ledger) -> Iterator[str]:
         yield f"The settings of {plan.name} are out of range: {error}."
 
 
-def _is_named(plan: study.Plan, written: Sequence[Entry]) -> bool:
+def _is_named(plan: Plan, written: Sequence[Entry]) -> bool:
     """Whether a ledger is that of a plan; one of a version that had no ledger yet may have none."""
-    if plan.v >= study.LEDGER_SINCE:
+    if plan.v >= LEDGER_SINCE:
         return any(entry.kind == "registered" and entry.plan_sha256 == plan.sha256 for entry in written)
     named = {entry.plan_sha256 for entry in written if entry.kind in {"registered", "rebuilt"}}
     return not named or plan.sha256 in named
 
 
-def _other_looks(store: Store, plan: study.Plan, plans: Sequence[study.Plan]) -> Iterator[str]:
+def _other_looks(store: Store, plan: Plan, plans: Sequence[Plan]) -> Iterator[str]:
     """Other studies of the folder that have begun to test the same: a plan cannot say that one looked there too."""
-    family, mine = {plan.name, *(one.name for one in study.family_of(plan, plans))}, set(_comparisons(plan))
+    family, mine = {plan.name, *(one.name for one in family_of(plan, plans))}, set(_comparisons(plan))
     for other in plans:
         if other.name in family or mine.isdisjoint(_comparisons(other)):
             continue
@@ -268,9 +266,9 @@ def _other_looks(store: Store, plan: study.Plan, plans: Sequence[study.Plan]) ->
             yield f"{what} is registered as {other.name} too, of which {begun}."
 
 
-def _extensions(store: Store, plan: study.Plan, plans: Sequence[study.Plan]) -> Iterator[str]:
+def _extensions(store: Store, plan: Plan, plans: Sequence[Plan]) -> Iterator[str]:
     """Other looks at the same claims, with further seeds: each has a report and a verdict of its own."""
-    for other in study.family_of(plan, plans):
+    for other in family_of(plan, plans):
         if other.look != plan.look and (begun := _begun(store, other)):
             how = "was extended by" if other.look > plan.look else "extends"
             command = shell_command("report", other.name, root=store.root)
@@ -285,14 +283,14 @@ def _trained_twice(histories: Sequence[RunHistory]) -> Iterator[str]:
         yield f"{epochs} of {runs} were given up and trained again, with other numbers."
 
 
-def _begun(store: Store, plan: study.Plan) -> str:
+def _begun(store: Store, plan: Plan) -> str:
     """How many runs of a plan were started, in words; empty for none."""
     entries = read_file(study_files.folder_path(store, plan.name) / LEDGER_FILE).entries
     runs = {entry.run for entry in entries if entry.kind == "started"}
     return f"{counted(len(runs), 'run')} {_were(len(runs))} started" if runs else ""
 
 
-def _comparisons(plan: study.Plan) -> Iterator[tuple[object, ...]]:
+def _comparisons(plan: Plan) -> Iterator[tuple[object, ...]]:
     """What each claim of a plan measures, on which images, and its networks."""
     for claim in plan.claims:
         with suppress(ConfigError):
@@ -307,7 +305,7 @@ def _images(data: str) -> str:
     return facts.sha256 if isinstance(facts, Source) else data
 
 
-def _remarks(plan: study.Plan, ledger: Ledger, account: bookkeeping.Account, excluded: dict[str, str]) -> Iterator[str]:
+def _remarks(plan: Plan, ledger: Ledger, account: bookkeeping.Account, excluded: dict[str, str]) -> Iterator[str]:
     if 0 < plan.rules < RULES_VERSION:
         yield f"The plan was registered under version {plan.rules} of the rules; version {RULES_VERSION} judges it."
     failed = Counter(entry.outcome for entry in ledger.entries if entry.kind == "failed")

@@ -18,8 +18,8 @@ from alexnet_tui.config.variants import VARIANTS, nearest
 from alexnet_tui.datasets import catalog as data_catalog
 from alexnet_tui.errors import AlexnetTuiError, ClaimError, ExitCode, UsageError
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import planning, study_files
+from alexnet_tui.studies.plan import Plan, load_plan
 from alexnet_tui.text import counted, format_duration, printable, quoted
 
 _ALL, _DEFAULT_SEEDS, _MAX_SEEDS = "all", 5, 1000
@@ -153,7 +153,7 @@ def new(
     return _print_plan(store, plan)
 
 
-def _print_plan(store: Store, plan: study.Plan) -> int:
+def _print_plan(store: Store, plan: Plan) -> int:
     """Print what was registered, claim by claim, and the next command."""
     from alexnet_tui.analysis.verdict.claim_checks import remarks, unassessable
 
@@ -205,7 +205,7 @@ def reproduce(
     configs = plan_configs(REPORT, chosen, planned_seeds, overrides)
     data_catalog.find(configs[0].data)
     if name in study_files.names(store):
-        plan = study.load(store, name)
+        plan = load_plan(store, name)
         # By value: an option that says what is so anyhow changes nothing.
         if (plan.protocol, plan.configs) != (REPORT, configs):
             raise UsageError(
@@ -235,7 +235,7 @@ def _variants(text: str, protocol: str) -> list[str]:
     return names
 
 
-def _expected(store: Store, plan: study.Plan) -> str:
+def _expected(store: Store, plan: Plan) -> str:
     """How long the whole study may take, from past runs here, or nothing."""
     from alexnet_tui.analysis import cost_estimate
     from alexnet_tui.runs.follow import load

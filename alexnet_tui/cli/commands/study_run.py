@@ -20,9 +20,9 @@ from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.signals import handling
 from alexnet_tui.studies import orders, study_files
-from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies.orders import Order
+from alexnet_tui.studies.plan import Plan, load_plan, load_runnable_plan
 from alexnet_tui.text import counted, format_count, quoted
 
 Parallel = Annotated[
@@ -62,7 +62,7 @@ def run(
     Example: alexnet-tui study run mine --launcher slurm --slurm partition=gpu --slurm gpus=1
     """
     store = options.open_store(runs_dir)
-    plan = study.load_runnable(store, name)
+    plan = load_runnable_plan(store, name)
     engine = registry.queue_engine(launch)
     if engine is not None:
         return _hand_over(store, plan, engine, launch, parallel)
@@ -78,7 +78,7 @@ def run(
     return work_through(store, plan, parallel, launch)
 
 
-def _hand_over(store: Store, plan: study.Plan, engine: QueueEngine, launch: Launch, parallel: str) -> int:
+def _hand_over(store: Store, plan: Plan, engine: QueueEngine, launch: Launch, parallel: str) -> int:
     """Put what is left of a study into an engine's queue."""
     from alexnet_tui.launch.trust import check_trust
     from alexnet_tui.studies.worker import command_lock
@@ -114,7 +114,7 @@ def cancel(name: options.StudyName, runs_dir: options.RunsDir = None) -> int:
     from alexnet_tui.studies.worker import withdraw
 
     store = options.open_store(runs_dir)
-    plan = study.load(store, name)
+    plan = load_plan(store, name)
     folder = study_files.folder_path(store, name)
     for launcher, (engine, found) in registry.queues(folder).items():
         if found.is_active:
@@ -141,7 +141,7 @@ def worker(runs_dir: options.RunsDir = None) -> int:
     return ExitCode.TERMINATED if caught else ExitCode.DONE
 
 
-def _num_parallel(plan: study.Plan, text: str, launch: Launch) -> int:
+def _num_parallel(plan: Plan, text: str, launch: Launch) -> int:
     """How many runs may train at once, told where each gets a part of this machine.
 
     Raises:
@@ -164,7 +164,7 @@ def _num_parallel(plan: study.Plan, text: str, launch: Launch) -> int:
     return parallel
 
 
-def _fastest_parallel(plan: study.Plan) -> int:
+def _fastest_parallel(plan: Plan) -> int:
     """The number of runs at once that trains the most images a second here, measured.
 
     Raises:
@@ -180,7 +180,7 @@ def _fastest_parallel(plan: study.Plan) -> int:
     return max(rates, key=rates.__getitem__)
 
 
-def work_through(store: Store, plan: study.Plan, parallel_text: str, launch: Launch = HERE) -> int:
+def work_through(store: Store, plan: Plan, parallel_text: str, launch: Launch = HERE) -> int:
     """Work through a plan from here; the exit code."""
     from alexnet_tui.studies.worker import work
 

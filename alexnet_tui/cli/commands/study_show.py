@@ -14,8 +14,8 @@ from alexnet_tui.config.protocols import PROTOCOLS, size_text
 from alexnet_tui.errors import ExitCode
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import bookkeeping
-from alexnet_tui.studies import plan as study
 from alexnet_tui.studies.ledger import Ledger
+from alexnet_tui.studies.plan import HASH_SINCE, Plan, load_plan, load_runnable_plan, verify_hash
 from alexnet_tui.text import counted, printable
 
 NEWER_PLAN = "a newer alexnet-tui wrote this plan; it can only be looked at"
@@ -27,7 +27,7 @@ def show(name: options.StudyName, as_json: options.AsJson = False, runs_dir: opt
     Example: alexnet-tui study show mine
     """
     store = options.open_store(runs_dir)
-    plan = study.load(store, name)
+    plan = load_plan(store, name)
     if as_json:
         content = msgspec.to_builtins(plan)
         kept = {name: value for name, value in content.items() if name not in {"configs", "cell_groups"}}
@@ -40,7 +40,7 @@ def show(name: options.StudyName, as_json: options.AsJson = False, runs_dir: opt
         f"seeds: {', '.join(map(str, plan.seeds[:50]))}",
         *claim_lines(plan),
         f"plan's SHA-256: {plan.sha256}" if plan.sha256 else "",
-        f"plan: {problem}" if (problem := study.verify_hash(store, plan)) else "",
+        f"plan: {problem}" if (problem := verify_hash(store, plan)) else "",
         ledger_text(bookkeeping.read(store, plan)),
     ]
     if plan.extends:
@@ -70,14 +70,14 @@ def verify(
     Example: alexnet-tui study verify mine --json
     """
     store = options.open_store(runs_dir)
-    plan = study.load(store, name)
+    plan = load_plan(store, name)
     if rebuild:
-        bookkeeping.update(store, study.load_runnable(store, name))
+        bookkeeping.update(store, load_runnable_plan(store, name))
     ledger = bookkeeping.read(store, plan)
     account = bookkeeping.account(ledger)
-    plan_problem = study.verify_hash(store, plan)
+    plan_problem = verify_hash(store, plan)
     problems = [*ledger.problems, *bookkeeping.changed_records(store, ledger)]
-    is_sound = not problems and (not plan_problem or plan.v < study.HASH_SINCE)
+    is_sound = not problems and (not plan_problem or plan.v < HASH_SINCE)
     if as_json:
         write_json(
             {
@@ -101,7 +101,7 @@ def verify(
 
 
 def _verified(
-    plan: study.Plan, plan_problem: str, ledger: Ledger, problems: Sequence[str], account: bookkeeping.Account
+    plan: Plan, plan_problem: str, ledger: Ledger, problems: Sequence[str], account: bookkeeping.Account
 ) -> list[str]:
     """What `verify` found, a sentence a line."""
     lines = [
@@ -121,7 +121,7 @@ def _verified(
     return [printable(line, 400) for line in lines]
 
 
-def ledger_facts(store: Store, plan: study.Plan) -> dict[str, Json]:
+def ledger_facts(store: Store, plan: Plan) -> dict[str, Json]:
     """What JSON has of a study's ledger."""
     ledger = bookkeeping.read(store, plan)
     return {
@@ -143,7 +143,7 @@ def ledger_text(ledger: Ledger) -> str:
     return f"ledger: {counted(ledger.num_written, 'line')}, an unbroken chain"
 
 
-def size_of(plan: study.Plan) -> str:
+def size_of(plan: Plan) -> str:
     """How many groups, seeds and runs a plan has: ``7 variants x 5 seeds = 35 runs``."""
     if plan.protocol in PROTOCOLS:
         return size_text(plan.protocol, len(plan.variants), len(plan.seeds))
@@ -151,7 +151,7 @@ def size_of(plan: study.Plan) -> str:
     return f"{groups} x {seeds} = {counted(len(plan.configs), 'run')}"
 
 
-def claim_lines(plan: study.Plan) -> list[str]:
+def claim_lines(plan: Plan) -> list[str]:
     """What a plan registers, a sentence a claim."""
     return [
         printable(

@@ -18,8 +18,8 @@ from alexnet_tui.runs.state import STATE_TONES, State
 from alexnet_tui.runs.stop_request import STOPPING, is_stopping
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import bookkeeping, cluster, orders, study_files
-from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies.plan import Plan, load_plan, verify_hash
 from alexnet_tui.text import printable
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class _Status(msgspec.Struct, frozen=True):
         has_worker: Whether some process works through it, or will once it is its turn.
     """
 
-    plan: study.Plan
+    plan: Plan
     cells: list[study_queue.PlannedRun]
     queue: study_queue.Queue
     has_worker: bool
@@ -54,7 +54,7 @@ _WORK_SENTENCES = {"paused": "paused, nothing more is started", "at work": "a wo
 
 
 def _look(store: Store, name: str) -> _Status:
-    plan = study.load(store, name)
+    plan = load_plan(store, name)
     cells = study_queue.status(store, plan)
     return _Status(plan, cells, study_queue.load(store, name), orders.has_worker(store, name))
 
@@ -96,7 +96,7 @@ def status(
         say(f"{NEWER_PLAN}.")
     if plan.sha256:
         state = ledger_text(bookkeeping.read(store, plan))
-        say(f"plan's SHA-256: {plan.sha256}; {study.verify_hash(store, plan) or f'{state}.'}")
+        say(f"plan's SHA-256: {plan.sha256}; {verify_hash(store, plan) or f'{state}.'}")
     return ExitCode.DONE
 
 
@@ -111,7 +111,7 @@ def _facts(store: Store, found: _Status, queues: Mapping[str, QueueStatus]) -> d
             if entry.has_queue
         },
         "plan_sha256": plan.sha256,
-        "plan_problem": study.verify_hash(store, plan),
+        "plan_problem": verify_hash(store, plan),
         "is_newer": plan.is_newer,
         "claims": [claim.name for claim in plan.claims],
         **ledger_facts(store, plan),
@@ -178,7 +178,7 @@ def list_studies(as_json: options.AsJson = False, runs_dir: options.RunsDir = No
 
 
 def _table(
-    store: Store, plan: study.Plan, cells: Sequence[study_queue.PlannedRun], states: Mapping[str, Mapping[str, str]]
+    store: Store, plan: Plan, cells: Sequence[study_queue.PlannedRun], states: Mapping[str, Mapping[str, str]]
 ) -> "Table":
     from rich.table import Table
     from rich.text import Text

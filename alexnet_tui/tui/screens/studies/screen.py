@@ -12,11 +12,10 @@ from textual.widgets import Static
 
 from alexnet_tui.errors import AlexnetTuiError
 from alexnet_tui.runs.state import State
-from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import worker as study_worker
 from alexnet_tui.studies.cluster import withdraw_run
-from alexnet_tui.studies.plan import Plan
+from alexnet_tui.studies.plan import MAX_CELLS, Plan, load_plan
 from alexnet_tui.studies.queue import PlannedRun, PlannedRunState
 from alexnet_tui.text import counted
 from alexnet_tui.tui import download_question, run_actions, threads
@@ -329,7 +328,7 @@ class StudiesScreen(Screen[None]):
 
     def action_first(self) -> None:
         """The next turn for the cell."""
-        self._shift(-study.MAX_CELLS)
+        self._shift(-MAX_CELLS)
 
     def _shift(self, step: int) -> None:
         cell, now = self.cell, self.now
@@ -352,7 +351,7 @@ class StudiesScreen(Screen[None]):
         """Start the worker of a study; asks first where its data must be downloaded and nobody was asked yet."""
 
         def missing() -> tuple[list[str], int]:
-            plan = study.load(self.session.store, name)
+            plan = load_plan(self.session.store, name)
             return download_question.missing(plan.one_of_each_image_size), len(plan.configs)
 
         async def work() -> None:

@@ -20,9 +20,8 @@ from alexnet_tui.runs.state import State
 from alexnet_tui.runs.stop_request import is_stopping
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import cluster, orders, study_files
-from alexnet_tui.studies import plan as study
 from alexnet_tui.studies import queue as study_queue
-from alexnet_tui.studies.plan import Plan
+from alexnet_tui.studies.plan import Plan, load_plan
 from alexnet_tui.studies.queue import Find, PlannedRun, Queue
 from alexnet_tui.text import counted, format_duration, plural, printable
 from alexnet_tui.tui import threads
@@ -118,7 +117,7 @@ def read(store: Store, engines: "Engines", name: str, find: Find | None = None) 
     Raises:
         StoreError: The plan or the queue cannot be read.
     """
-    plan = study.load(store, name)
+    plan = load_plan(store, name)
     queue = study_queue.load(store, name)
     cells = study_queue.status(store, plan, find)
     waiting = study_queue.in_order(cells, queue)

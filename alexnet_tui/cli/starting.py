@@ -51,12 +51,12 @@ def prepare_data(config: RunConfig) -> None:
         DatasetError: The data set is unknown, missing or damaged.
     """
     from alexnet_tui.datasets import catalog as data_catalog
-    from alexnet_tui.datasets import prepare as datasets
+    from alexnet_tui.datasets.prepare import prepare_dataset
 
     size = config.architecture(10).front_end.image_size
     if not data_catalog.is_prepared(config.data, size):
         with progress_bar(f"data set {config.data}") as report:
-            datasets.prepare(config.data, size, report)
+            prepare_dataset(config.data, size, report)
 
 
 def start_and_follow(

@@ -65,7 +65,7 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
     std: tuple[float, float, float]
 
 
-def load(name: str, input_size: int) -> Dataset:
+def load_dataset(name: str, input_size: int) -> Dataset:
     """Open a data set for a network whose input is `input_size` pixels wide, preparing it where needed.
 
     Every byte of the cache is checked against its manifest (files above 8 GiB by size only).
@@ -73,7 +73,7 @@ def load(name: str, input_size: int) -> Dataset:
     Raises:
         DatasetError: It is unknown, missing, damaged, or cannot be prepared.
     """
-    source = prepare(name, input_size)
+    source = prepare_dataset(name, input_size)
     manifest, splits = open_cache(name, cache_path(data_root(), name, source, input_size))
     if manifest.sha256 != source.sha256:
         raise DatasetError(
@@ -114,7 +114,7 @@ def open_split(name: str, input_size: int, split: str) -> tuple[str, Split] | No
     return manifest.sha256, splits[split]
 
 
-def prepare(name: str, input_size: int, progress: ProgressCallback | None = None) -> Source:
+def prepare_dataset(name: str, input_size: int, progress: ProgressCallback | None = None) -> Source:
     """Make sure the cache for an input size is there.
 
     Raises:
@@ -139,7 +139,7 @@ def prepare(name: str, input_size: int, progress: ProgressCallback | None = None
         return source
 
 
-def add(
+def add_dataset(
     path: Path,
     name: str,
     progress: ProgressCallback | None = None,
@@ -187,7 +187,7 @@ def add(
     return find(name)
 
 
-def remove(name: str) -> None:
+def remove_dataset(name: str) -> None:
     """Forget a data set and delete its caches; the folder or archive it was added from stays.
 
     Raises:

@@ -15,7 +15,7 @@ from alexnet_tui.config.architecture import num_parameters
 from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.config.hyperparameters import DECIDING_FIELDS, RunConfig
 from alexnet_tui.cores import num_cores
-from alexnet_tui.datasets import prepare as datasets
+from alexnet_tui.datasets.prepare import Dataset, load_dataset
 from alexnet_tui.folder import Folder
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory
@@ -109,7 +109,7 @@ def begin_attempt(
     threads = history.started.threads if history.started and history.started.processes == ranks.size else 0
     threads = threads if threads <= num_cores() else 0  # It began on a larger machine, or a stranger's record says so.
     setup = select_device(config, threads, ranks.size)
-    dataset = datasets.load(config.data, FRONT_ENDS[config.front_end].image_size)
+    dataset = load_dataset(config.data, FRONT_ENDS[config.front_end].image_size)
     prepared = _prepare(dataset, config, setup)
     thread_milliseconds: dict[int, float] = {}
     if not threads and _is_worth_timing(config, len(prepared.train)):
@@ -140,7 +140,7 @@ def begin_attempt(
     return Attempt(trainer, opening)
 
 
-def _prepare(dataset: datasets.Dataset, config: RunConfig, setup: DeviceSetup) -> data.Data:
+def _prepare(dataset: Dataset, config: RunConfig, setup: DeviceSetup) -> data.Data:
     """The images on the device.
 
     Raises:
@@ -185,7 +185,7 @@ def _newest_checkpoint(
     return state
 
 
-def _started(trainer: Trainer, dataset: datasets.Dataset, thread_milliseconds: dict[int, float]) -> ev.Started:
+def _started(trainer: Trainer, dataset: Dataset, thread_milliseconds: dict[int, float]) -> ev.Started:
     config, setup, parts = trainer.config, trainer.setup, trainer.data
     return ev.Started(
         device=str(setup.device),

@@ -42,7 +42,7 @@ from benchmarks.bench_step import MakeRecorder, our_step, plain_network, plain_s
 from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.variants import VARIANTS
-from alexnet_tui.datasets import prepare as datasets
+from alexnet_tui.datasets.prepare import load_dataset, prepare_dataset
 from alexnet_tui.train.images import data
 from alexnet_tui.train.loop import Trainer
 from alexnet_tui.train.machine.device import select_device
@@ -152,8 +152,8 @@ def _train_here(bench: Bench, dtype: str, make_recorder: MakeRecorder) -> tuple[
     fields |= tiny if bench.is_tiny else {"train_images": "10000"}
     config = RunConfig.from_text(fields)
     setup = select_device(config)
-    datasets.prepare(config.data, 32)
-    dataset = datasets.load(config.data, 32)
+    prepare_dataset(config.data, 32)
+    dataset = load_dataset(config.data, 32)
     trainer = Trainer(
         config,
         data.prepare(dataset, config, setup),

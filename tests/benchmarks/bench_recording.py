@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from fake_runs import open_writer, started
 
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.datasets import prepare as datasets
+from alexnet_tui.datasets.prepare import load_dataset
 from alexnet_tui.folder import Folder
 from alexnet_tui.locks import take_lock
 from alexnet_tui.runs import event_log
@@ -87,7 +87,7 @@ def main() -> None:
     arguments = parser.parse_args()
     config = RunConfig.from_text({"data": "synthetic", "epochs": "100000", "checkpoint_epochs": "100000"})
     setup = select_device(config)
-    parts = data.prepare(datasets.load("synthetic", 32), config, setup)
+    parts = data.prepare(load_dataset("synthetic", 32), config, setup)
     # Evaluation is no part of recording; one image of each set keeps it out of the figures.
     few = data.Images(parts.test.pixels_NCHW[:1], parts.test.labels_N[:1])
     parts = data.Data(parts.train, few, few, None, parts.batches)

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from alexnet_tui.cli.app import parser
 from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.datasets import catalog as data_catalog
-from alexnet_tui.datasets import prepare as datasets
+from alexnet_tui.datasets.prepare import load_dataset
 from alexnet_tui.errors import DatasetError, ExitCode, UsageError
 from alexnet_tui.paths import data_root
 
@@ -45,7 +45,7 @@ def test_add_as_json_is_one_object(pets: Path) -> None:
     assert answer["name"] == "pets"
     assert answer["state"] == "ready"
     assert (answer["num_train"], answer["num_test"], answer["num_classes"]) == (6, 4, 2)
-    assert answer["sha256"] == datasets.load("pets", 32).sha256
+    assert answer["sha256"] == load_dataset("pets", 32).sha256
 
 
 def test_unreadable_images_are_refused_and_skipped_by_flag(pets: Path) -> None:

@@ -18,7 +18,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.datasets import cache as pixel_cache
 from alexnet_tui.datasets import catalog as data_catalog
 from alexnet_tui.datasets import images, synthetic
-from alexnet_tui.datasets import prepare as datasets
+from alexnet_tui.datasets.prepare import add_dataset, load_dataset, remove_dataset
 from alexnet_tui.errors import DatasetError, TooFewImagesError
 from alexnet_tui.paths import data_root
 
@@ -35,11 +35,11 @@ def pixels_of(content: bytes) -> np.ndarray:
 
 def test_a_folder_gives_its_pixels_and_labels_in_the_order_of_names(tmp_path: Path) -> None:
     files = small_set()
-    info = datasets.add(write_folder(tmp_path / "pets", files), "pets")
+    info = add_dataset(write_folder(tmp_path / "pets", files), "pets")
     assert (info.kind, info.state) == ("folder", "ready")
     assert (info.num_train, info.num_test, info.num_classes) == (6, 4, 2)
 
-    opened = datasets.load("pets", 32)
+    opened = load_dataset("pets", 32)
     assert opened.class_names == ("cat", "dog")
     assert opened.image_size == 8
     assert opened.sha256 == info.sha256
@@ -66,19 +66,19 @@ def test_content_hash_ignores_order_time_compression_and_top_folder(tmp_path: Pa
         write_tar(tmp_path / "c.tar.xz", below),
         write_tar(tmp_path / "d.tar.bz2", files),
     ]
-    found = {datasets.add(path, f"set{number}").sha256 for number, path in enumerate(sources)}
+    found = {add_dataset(path, f"set{number}").sha256 for number, path in enumerate(sources)}
     assert len(found) == 1
     changed = {**files, "train/cat/0.png": picture(99)}
-    assert datasets.add(write_tar(tmp_path / "e.tar", changed), "other").sha256 not in found
+    assert add_dataset(write_tar(tmp_path / "e.tar", changed), "other").sha256 not in found
     renamed = {("train/cat/9.png" if name == "train/cat/0.png" else name): data for name, data in files.items()}
-    assert datasets.add(write_tar(tmp_path / "f.tar", renamed), "third").sha256 not in found
+    assert add_dataset(write_tar(tmp_path / "f.tar", renamed), "third").sha256 not in found
 
 
 def test_val_serves_as_test_and_yields_to_it(tmp_path: Path) -> None:
     files = {name.replace("test/", "val/"): content for name, content in small_set().items()}
-    assert datasets.add(write_folder(tmp_path / "a", files), "a").num_test == 4
+    assert add_dataset(write_folder(tmp_path / "a", files), "a").num_test == 4
     both = {**files, **small_set(num_test=1)}
-    info = datasets.add(write_folder(tmp_path / "b", both), "b")
+    info = add_dataset(write_folder(tmp_path / "b", both), "b")
     assert (info.num_test, info.num_ignored) == (2, 4)
     assert "the images of val are the test images" in data_catalog.find("a").notes
 
@@ -94,8 +94,8 @@ def test_other_shapes_are_scaled_by_the_shorter_side_and_cut_in_the_middle(
     buffer = io.BytesIO()
     wide.save(buffer, "PNG")
     files = {**small_set((40, 30)), "train/cat/0.png": buffer.getvalue()}
-    datasets.add(write_folder(tmp_path / "pets", files), "pets", input_size=input_size)
-    opened = datasets.load("pets", input_size)
+    add_dataset(write_folder(tmp_path / "pets", files), "pets", input_size=input_size)
+    opened = load_dataset("pets", input_size)
     assert opened.image_size == stored
     middle = opened.train.images[0]
     assert middle.shape == (3, stored, stored)
@@ -106,10 +106,10 @@ def test_other_shapes_are_scaled_by_the_shorter_side_and_cut_in_the_middle(
 
 
 def test_each_input_size_of_mixed_images_gets_its_own_cache(tmp_path: Path) -> None:
-    datasets.add(write_folder(tmp_path / "pets", small_set((40, 30))), "pets")
+    add_dataset(write_folder(tmp_path / "pets", small_set((40, 30))), "pets")
     assert data_catalog.is_prepared("pets", 32)
     assert not data_catalog.is_prepared("pets", 227)
-    assert datasets.load("pets", 227).image_size == 256
+    assert load_dataset("pets", 227).image_size == 256
     assert data_catalog.is_prepared("pets", 227)
 
 
@@ -137,21 +137,21 @@ def test_greyscale_sixteen_bit_keeps_its_brightness() -> None:
 
 
 def test_fault_26_a_changed_pixel_is_found_at_load_and_both_hashes_are_named(tmp_path: Path) -> None:
-    datasets.add(write_folder(tmp_path / "pets", small_set()), "pets")
+    add_dataset(write_folder(tmp_path / "pets", small_set()), "pets")
     file = next(data_root().glob("pets/*/test-images.npy"))
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
     manifest = msgspec.json.decode((file.parent / "manifest.json").read_bytes(), type=pixel_cache.Manifest)
     with pytest.raises(DatasetError) as caught:
-        datasets.load("pets", 32)
+        load_dataset("pets", 32)
     assert manifest.files["test-images.npy"].sha256 in str(caught.value)
     assert hashlib.sha256(content).hexdigest() in str(caught.value)
 
 
 def test_ready_is_said_after_a_look_at_the_files(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "pets", small_set())
-    datasets.add(folder, "pets")
+    add_dataset(folder, "pets")
     for name, content in (("test-images.npy", b"short"), ("train-labels.npy", None), ("manifest.json", b"{")):
         file = next(data_root().glob(f"pets/*/{name}"))
         if content is None:
@@ -160,23 +160,23 @@ def test_ready_is_said_after_a_look_at_the_files(tmp_path: Path) -> None:
             file.write_bytes(content)
         assert not data_catalog.is_prepared("pets", 32)
         assert data_catalog.find("pets").state == "prepare"
-        assert len(datasets.load("pets", 32).train.images) == 6  # It is made again.
+        assert len(load_dataset("pets", 32).train.images) == 6  # It is made again.
         assert data_catalog.find("pets").state == "ready"
 
 
 def test_fault_24_newer_records_and_caches_are_named_and_not_read(tmp_path: Path) -> None:
-    datasets.add(write_folder(tmp_path / "pets", small_set()), "pets")
+    add_dataset(write_folder(tmp_path / "pets", small_set()), "pets")
     manifest = next(data_root().glob("pets/*/manifest.json"))
     source = data_root() / "pets" / "source.json"
     for file in (manifest, source):
         content = file.read_bytes()
         file.write_bytes(content.replace(b'"v":2', b'"v":99'))
-        for act in (lambda: datasets.load("pets", 32), lambda: datasets.add(tmp_path / "pets", "pets")):
+        for act in (lambda: load_dataset("pets", 32), lambda: add_dataset(tmp_path / "pets", "pets")):
             with pytest.raises(DatasetError, match="made by a newer version of alexnet-tui"):
                 act()
         assert b'"v":99' in file.read_bytes()
         file.write_bytes(content.replace(b'"v":2', b'"v":1'))
-        assert len(datasets.load("pets", 32).train.images) == 6
+        assert len(load_dataset("pets", 32).train.images) == 6
         file.write_bytes(content)
     source.write_bytes(b'{"v":99}')
     assert [info.state for info in data_catalog.catalog() if info.name == "pets"] == ["newer"]
@@ -184,14 +184,14 @@ def test_fault_24_newer_records_and_caches_are_named_and_not_read(tmp_path: Path
 
 def test_a_dead_builders_leavings_are_never_chosen_and_cleared(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "pets", small_set())
-    datasets.add(folder, "pets")
+    add_dataset(folder, "pets")
     cache = next(data_root().glob("pets/*-8"))
     leftover = cache.with_name(".tmp-1-dead")
     shutil.copytree(cache, leftover)
     shutil.rmtree(cache)
     assert not data_catalog.is_prepared("pets", 32)
     assert [info.state for info in data_catalog.catalog() if info.name == "pets"] == ["prepare"]
-    assert len(datasets.load("pets", 32).train.images) == 6
+    assert len(load_dataset("pets", 32).train.images) == 6
     assert not leftover.exists()
 
 
@@ -217,14 +217,14 @@ def test_fault_29_a_data_folder_that_cannot_be_made_is_told(tmp_path: Path, monk
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("ALEXNET_TUI_DATA", str(tmp_path / "file" / "below"))
     with pytest.raises(DatasetError, match="cannot be written"):
-        datasets.load("synthetic", 32)
+        load_dataset("synthetic", 32)
 
 
 @pytest.mark.slow
 def test_four_processes_may_prepare_the_same_set_at_once(tmp_path: Path) -> None:
-    datasets.add(write_folder(tmp_path / "pets", small_set()), "pets")
+    add_dataset(write_folder(tmp_path / "pets", small_set()), "pets")
     shutil.rmtree(next(data_root().glob("pets/*-8")))
-    code = "from alexnet_tui.datasets import prepare as datasets; print(len(datasets.load('pets', 32).train.images))"
+    code = "from alexnet_tui.datasets.prepare import load_dataset; print(len(load_dataset('pets', 32).train.images))"
     command = [sys.executable, "-c", code]
     workers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     assert [worker.communicate(timeout=60)[0].strip() for worker in workers] == ["6"] * 4
@@ -237,9 +237,9 @@ def test_an_interrupted_add_leaves_nothing(tmp_path: Path) -> None:
 
     folder = write_folder(tmp_path / "pets", small_set())
     with pytest.raises(KeyboardInterrupt):
-        datasets.add(folder, "pets", interrupt)
+        add_dataset(folder, "pets", interrupt)
     assert list(data_root().iterdir()) == []
-    assert datasets.add(folder, "pets").num_train == 6
+    assert add_dataset(folder, "pets").num_train == 6
 
 
 # Names
@@ -247,21 +247,21 @@ def test_an_interrupted_add_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_source_that_changed_or_went_away_is_noticed(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "pets", small_set((40, 30)))
-    datasets.add(folder, "pets")
+    add_dataset(folder, "pets")
     (folder / "train/cat/0.png").write_bytes(picture(77, (40, 30)))
     with pytest.raises(DatasetError, match="holds other images than were added"):
-        datasets.load("pets", 227)
+        load_dataset("pets", 227)
     with pytest.raises(DatasetError, match="holds other images"):
-        datasets.add(folder, "pets")
+        add_dataset(folder, "pets")
     shutil.rmtree(folder)
-    assert len(datasets.load("pets", 32).train.images) == 6
+    assert len(load_dataset("pets", 32).train.images) == 6
     with pytest.raises(DatasetError, match="does not exist"):
-        datasets.load("pets", 227)
+        load_dataset("pets", 227)
 
 
 def test_adding_the_same_content_again_is_no_error(tmp_path: Path) -> None:
-    first = datasets.add(write_folder(tmp_path / "pets", small_set()), "pets")
-    again = datasets.add(write_tar(tmp_path / "pets.tar", small_set()), "pets")
+    first = add_dataset(write_folder(tmp_path / "pets", small_set()), "pets")
+    again = add_dataset(write_tar(tmp_path / "pets.tar", small_set()), "pets")
     assert again.sha256 == first.sha256
     assert again.source == str(tmp_path / "pets.tar")
 
@@ -269,16 +269,16 @@ def test_adding_the_same_content_again_is_no_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["synthetic", "cifar10", "cifar100", "downloads"])
 def test_names_of_the_program_cannot_be_given(tmp_path: Path, name: str) -> None:
     with pytest.raises(DatasetError, match="taken by alexnet-tui itself"):
-        datasets.add(write_folder(tmp_path / "pets", small_set()), name)
+        add_dataset(write_folder(tmp_path / "pets", small_set()), name)
 
 
 @pytest.mark.parametrize("name", ["", "../x", "-rf", "A", "a b", "x" * 65, "a\n", "\x1b[2J"])
 def test_what_is_no_name_is_refused_everywhere(tmp_path: Path, name: str) -> None:
     folder = write_folder(tmp_path / "pets", small_set())
     for act in (
-        lambda: datasets.add(folder, name),
-        lambda: datasets.load(name, 32),
-        lambda: datasets.remove(name),
+        lambda: add_dataset(folder, name),
+        lambda: load_dataset(name, 32),
+        lambda: remove_dataset(name),
     ):
         with pytest.raises(DatasetError) as caught:
             act()
@@ -288,17 +288,17 @@ def test_what_is_no_name_is_refused_everywhere(tmp_path: Path, name: str) -> Non
 
 def test_an_unknown_name_gets_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="did you mean synthetic"):
-        datasets.load("sinthetic", 32)
+        load_dataset("sinthetic", 32)
 
 
 def test_remove_forgets_the_set_and_keeps_the_source(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "pets", small_set())
-    datasets.add(folder, "pets")
-    datasets.remove("pets")
+    add_dataset(folder, "pets")
+    remove_dataset("pets")
     assert not (data_root() / "pets").exists()
     assert len(list(folder.rglob("*.png"))) == 10
     with pytest.raises(DatasetError, match="none of that name"):
-        datasets.remove("pets")
+        remove_dataset("pets")
 
 
 # Built-in sets
@@ -306,7 +306,7 @@ def test_remove_forgets_the_set_and_keeps_the_source(tmp_path: Path) -> None:
 
 def test_synthetic_is_the_same_everywhere_and_balanced(prepared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALEXNET_TUI_DATA", str(prepared_data))
-    opened = datasets.load("synthetic", 32)
+    opened = load_dataset("synthetic", 32)
     assert opened.train.images.shape == (10_000, 3, 32, 32)
     assert opened.test.images.shape == (2_000, 3, 32, 32)
     assert opened.class_names == synthetic.CLASS_NAMES
@@ -367,7 +367,7 @@ def test_states_of_the_built_in_sets(prepared_data: Path) -> None:
 def test_attack_07_a_tampered_cifar_archive_is_refused_before_anything_parses_it() -> None:
     write_folder(data_root() / "downloads", {"cifar-10-python.tar.gz": b"evil"})
     with pytest.raises(DatasetError) as caught:
-        datasets.load("cifar10", 32)
+        load_dataset("cifar10", 32)
     assert "c58f30108f718f92721af3b95e74349a" in str(caught.value)
     assert hashlib.md5(b"evil").hexdigest() in str(caught.value)
 
@@ -378,10 +378,10 @@ def test_attack_07_a_tampered_cifar_archive_is_refused_before_anything_parses_it
 @pytest.mark.real_data
 @pytest.mark.skipif(not (REAL / "imagenet-sample.tar").is_file(), reason=f"no imagenet-sample.tar in {REAL}")
 def test_the_imagenet_sample() -> None:
-    info = datasets.add(REAL / "imagenet-sample.tar", "imagenet-sample", input_size=227)
+    info = add_dataset(REAL / "imagenet-sample.tar", "imagenet-sample", input_size=227)
     assert (info.num_train, info.num_test, info.num_classes, info.num_skipped) == (100, 100, 100, 0)
     assert info.sha256 == "f153a3b8ef9a7ce998cc685f0ca8a3f37327b86fad2ec1fad8a96011cf5cc48b"
-    opened = datasets.load("imagenet-sample", 227)
+    opened = load_dataset("imagenet-sample", 227)
     assert opened.train.images.shape == (100, 3, 256, 256)
     assert opened.mean == pytest.approx((0.48, 0.45, 0.40), abs=0.03)
 
@@ -390,10 +390,10 @@ def test_the_imagenet_sample() -> None:
 @pytest.mark.real_data
 @pytest.mark.skipif(not (REAL / "cifar10-jpeg.tar.gz").is_file(), reason=f"no cifar10-jpeg.tar.gz in {REAL}")
 def test_cifar10_as_images() -> None:
-    info = datasets.add(REAL / "cifar10-jpeg.tar.gz", "cifar10-jpeg")
+    info = add_dataset(REAL / "cifar10-jpeg.tar.gz", "cifar10-jpeg")
     assert (info.num_train, info.num_test, info.num_classes) == (50_000, 10_000, 10)
     assert info.sha256 == "8f2f77ec36d282d215026ab23dfdfecf0f900826092b4f7a8bbc11763bf6a69e"
-    opened = datasets.load("cifar10-jpeg", 227)
+    opened = load_dataset("cifar10-jpeg", 227)
     assert opened.image_size == 32
     assert np.bincount(opened.train.labels).tolist() == [5000] * 10
     assert opened.mean == pytest.approx((0.4914, 0.4822, 0.4465), abs=0.001)

@@ -21,8 +21,8 @@ from image_sets import picture, refusal, small_set, write_folder, write_tar, wri
 from PIL import Image
 
 from alexnet_tui.datasets import images, sources
-from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.datasets.catalog import read_source
+from alexnet_tui.datasets.prepare import add_dataset, load_dataset
 from alexnet_tui.datasets.sources import SourceContents, read_images
 from alexnet_tui.errors import DatasetError
 from alexnet_tui.paths import data_root
@@ -57,13 +57,13 @@ STRAY = {
 
 def test_hidden_and_system_entries_are_no_data_in_any_kind_of_source(tmp_path: Path) -> None:
     files = {**small_set(), **LITTER, **STRAY}
-    clean = datasets.add(write_folder(tmp_path / "clean", small_set()), "clean")
+    clean = add_dataset(write_folder(tmp_path / "clean", small_set()), "clean")
     folder = write_folder(tmp_path / "pets", files)
     (folder / "train/.empty").mkdir()
     sources = {"folder": folder, "tar": write_tar(tmp_path / "pets.tar.gz", files)}
     sources["zip"] = write_zip(tmp_path / "pets.zip", files)
     for kind, source in sources.items():
-        info = datasets.add(source, kind)
+        info = add_dataset(source, kind)
         assert (info.kind, info.num_train, info.num_test, info.num_classes) == (kind, 6, 4, 2)
         assert info.sha256 == clean.sha256
         found = left_out(kind)
@@ -80,11 +80,11 @@ def test_hidden_and_system_entries_are_no_data_in_any_kind_of_source(tmp_path: P
 
 
 def test_a_set_of_an_older_version_with_a_hidden_class_is_not_trained_on(tmp_path: Path) -> None:
-    datasets.add(write_folder(tmp_path / "pets", small_set()), "pets")
+    add_dataset(write_folder(tmp_path / "pets", small_set()), "pets")
     manifest = next(data_root().glob("pets/*/manifest.json"))
     manifest.write_bytes(manifest.read_bytes().replace(b'"cat"', b'".ipynb_checkpoints"'))
     with pytest.raises(DatasetError, match=r"took the hidden folder \.ipynb_checkpoints for a class"):
-        datasets.load("pets", 32)
+        load_dataset("pets", 32)
 
 
 # Links
@@ -106,7 +106,7 @@ def test_links_inside_a_folder_are_followed_and_others_are_refused(tmp_path: Pat
     os.mkfifo(folder / "train/cat/pipe.png")
     linked = tmp_path / "linked"
     linked.symlink_to(folder)
-    info = datasets.add(linked, "pets")
+    info = add_dataset(linked, "pets")
     assert (info.num_train, info.num_test, info.num_classes) == (10, 5, 3)
     found = left_out()
     assert found["link_outside"] == (3, ["test/out", "train/cat/out.png", "train/out"])
@@ -144,7 +144,7 @@ def test_attack_08_links_devices_and_names_that_leave_an_archive_are_counted_and
         member.type, member.linkname = kind, target
         members.append(member)
     bad = {"../train/cat/7.png": picture(7), "/train/cat/8.png": picture(8), "train/../train/cat/9.png": picture(9)}
-    info = datasets.add(write_tar(tmp_path / "pets.tar", {**bad, **small_set()}, tuple(members)), "pets")
+    info = add_dataset(write_tar(tmp_path / "pets.tar", {**bad, **small_set()}, tuple(members)), "pets")
     assert info.num_train == 6 + 3
     assert left_out() == {
         "link_outside": (2, ["train/cat/passwd.png", "train/cat/up.png"]),
@@ -156,7 +156,7 @@ def test_attack_08_links_devices_and_names_that_leave_an_archive_are_counted_and
 
 def test_links_of_a_zip_are_judged_like_those_of_a_tar(tmp_path: Path) -> None:
     links = {"train/cat/a.png": "0.png", "train/cat/b.png": "/etc/passwd", "train/cat/c.png": "gone.png"}
-    info = datasets.add(write_zip(tmp_path / "pets.zip", small_set(), links), "pets")
+    info = add_dataset(write_zip(tmp_path / "pets.zip", small_set(), links), "pets")
     assert info.num_train == 7
     assert {reason: count for reason, (count, _) in left_out().items()} == {"link_outside": 1, "link_broken": 1}
 
@@ -352,7 +352,7 @@ def folders_of(files: dict[str, bytes]) -> tuple[tarfile.TarInfo, ...]:
 def added(kind: str, path: Path, files: dict[str, bytes]) -> tuple[str, int, int, int, dict[str, int]]:
     """What `add` finds in an archive or a folder."""
     source = write_folder(path, files) if kind == "folder" else write_tar(path, files, folders_of(files))
-    info = datasets.add(source, path.stem)
+    info = add_dataset(source, path.stem)
     return (
         info.sha256,
         info.num_train,
@@ -383,7 +383,7 @@ def test_a_broken_link_beside_the_classes_of_a_top_folder_called_test_is_one_ent
     link = tarfile.TarInfo("test/train/gone.png")
     link.type, link.linkname = tarfile.SYMTYPE, "nowhere.png"
     files = {f"test/{name}": data for name, data in small_set().items()}
-    datasets.add(write_tar(tmp_path / "pets.tar", files, (link,)), "pets")
+    add_dataset(write_tar(tmp_path / "pets.tar", files, (link,)), "pets")
     assert left_out() == {"link_broken": (1, ["test/train/gone.png"])}
 
 
@@ -391,7 +391,7 @@ def test_a_broken_link_beside_the_classes_of_a_top_folder_called_test_is_one_ent
 def test_classes_that_are_called_as_splits_are_classes(tmp_path: Path, kind: str) -> None:
     renamed = {name.replace("/cat/", "/test/").replace("/dog/", "/train/"): data for name, data in small_set().items()}
     assert added(kind, tmp_path / "set", renamed)[1:] == (6, 4, 2, {})
-    assert datasets.load("set", 32).class_names == ("test", "train")
+    assert load_dataset("set", 32).class_names == ("test", "train")
     (tmp_path / "empty").mkdir()
     empty = write_folder(tmp_path / "empty", {**small_set(), "train/val/a.gif": b"x"})
     assert "train/val holds no image" in refusal(empty, "empty")
@@ -404,8 +404,8 @@ def test_images_beside_a_top_folder_that_is_called_as_a_split_are_a_second_set(t
 
 def test_hostile_class_names_are_stored_printable(tmp_path: Path) -> None:
     files = {name.replace("dog", "\x1b[2J\u202edog"): data for name, data in small_set().items()}
-    datasets.add(write_tar(tmp_path / "pets.tar", files), "pets")
-    assert datasets.load("pets", 32).class_names == ("\\x1b[2J\\u202edog", "cat")
+    add_dataset(write_tar(tmp_path / "pets.tar", files), "pets")
+    assert load_dataset("pets", 32).class_names == ("\\x1b[2J\\u202edog", "cat")
 
 
 # Images
@@ -421,9 +421,9 @@ def test_unreadable_images_are_named_and_refused_or_left_out(tmp_path: Path) -> 
         assert word in sentence
     assert "\x1b" not in sentence
 
-    info = datasets.add(folder, "pets", skip_unreadable=True)
+    info = add_dataset(folder, "pets", skip_unreadable=True)
     assert (info.num_train, info.num_test, info.num_skipped) == (4, 4, 2)
-    opened = datasets.load("pets", 32)
+    opened = load_dataset("pets", 32)
     kept = ["train/cat/0.png", "train/cat/2.png", "train/dog/1.png", "train/dog/2.png"]
     expected = np.stack([images.decode_image(files[name], 8) for name in kept])
     assert np.array_equal(opened.train.images, expected)
@@ -454,7 +454,7 @@ def test_an_image_at_which_pillow_fails_by_mistake_is_damaged(tmp_path: Path, wh
     assert images.decode_image(png(2, COLOURS), 8).shape == (3, 8, 8), "but for the fault it is an image"
     folder = write_folder(tmp_path / "pets", {**small_set(), "train/cat/bad.png": DAMAGED[what]})
     assert "train/cat/bad.png (it is damaged)" in refusal(folder)
-    info = datasets.add(folder, "pets", skip_unreadable=True)
+    info = add_dataset(folder, "pets", skip_unreadable=True)
     assert (info.num_train, info.num_skipped) == (6, 1)
     assert left_out()["unreadable"] == (1, ["train/cat/bad.png (it is damaged)"])
 
@@ -474,9 +474,9 @@ def test_whatever_an_image_library_raises_is_of_the_image_but_for_a_lack_of_memo
     folder = write_folder(tmp_path / "pets", {**small_set(), "train/cat/bad.png": bad})
     if isinstance(error, MemoryError):
         with pytest.raises(MemoryError):
-            datasets.add(folder, "pets", skip_unreadable=True)
+            add_dataset(folder, "pets", skip_unreadable=True)
     else:
-        assert datasets.add(folder, "pets", skip_unreadable=True).num_skipped == 1
+        assert add_dataset(folder, "pets", skip_unreadable=True).num_skipped == 1
 
 
 def test_a_class_without_any_readable_image_is_refused_even_when_skipping(tmp_path: Path) -> None:
@@ -490,9 +490,9 @@ def test_webp_and_bmp_are_images_whatever_their_ending(tmp_path: Path) -> None:
     for number, kind in enumerate(("BMP", "WEBP")):
         files[f"train/cat/{kind}.{kind.lower()}"] = picture(60 + number, kind=kind)
         files[f"train/dog/{kind}.jpg"] = picture(70 + number, kind=kind)
-    info = datasets.add(write_folder(tmp_path / "pets", files), "pets")
+    info = add_dataset(write_folder(tmp_path / "pets", files), "pets")
     assert (info.num_train, info.num_ignored) == (10, 0)
-    train = datasets.load("pets", 32).train
+    train = load_dataset("pets", 32).train
     rows = [(train.images[row] == images.decode_image(picture(60), 8)).all() for row in range(len(train.images))]
     assert rows.count(True) == 1
 
@@ -514,7 +514,7 @@ def test_exif_orientation_turns_an_image_and_enters_the_hash(tmp_path: Path) -> 
     hashes = {}
     for orientation, content in contents.items():
         folder = write_folder(tmp_path / str(orientation), {**small_set(), "train/cat/0.png": content})
-        hashes[orientation] = datasets.add(folder, f"s{orientation}").sha256
+        hashes[orientation] = add_dataset(folder, f"s{orientation}").sha256
     assert len(set(hashes.values())) == 8
     # The hash of upright images is the one of version 1, of names and file hashes alone; that of turned ones is not.
     for orientation, content in contents.items():
@@ -539,7 +539,7 @@ def test_test_images_that_are_training_images_are_named(tmp_path: Path) -> None:
     buffer = io.BytesIO()
     Image.open(io.BytesIO(files["train/dog/2.png"])).save(buffer, "BMP")
     files["test/cat/other.bmp"] = buffer.getvalue()
-    info = datasets.add(write_folder(tmp_path / "pets", files), "pets")
+    info = add_dataset(write_folder(tmp_path / "pets", files), "pets")
     source = read_source(data_root(), "pets")
     assert source is not None
     assert source.num_shared == 2
@@ -553,7 +553,7 @@ def test_an_image_of_too_many_pixels_or_bytes_is_unreadable(tmp_path: Path, monk
     bomb[29:33] = struct.pack(">I", zlib.crc32(bytes(bomb[12:29])))
     folder = write_folder(tmp_path / "pets", {**small_set(), "train/cat/bomb.png": bytes(bomb)})
     assert "60000x60000 pixels are more than 64,000,000" in refusal(folder)
-    assert datasets.add(folder, "pets", skip_unreadable=True).num_train == 6
+    assert add_dataset(folder, "pets", skip_unreadable=True).num_train == 6
     monkeypatch.setattr(sources, "MAX_FILE_BYTES", 200)
     monkeypatch.setattr(images, "MAX_FILE_BYTES", 200)
     files = {**small_set((4, 4)), "train/cat/9.png": picture(9, (40, 40))}
@@ -578,7 +578,7 @@ if sys.platform != "darwin":  # Names there are text.
             file.write(picture(80))
         with open(os.fsencode(folder / "train/cat") + b"/latin-\xe9.gif", "wb") as file:
             file.write(b"x")
-        assert datasets.add(folder, "pets").num_train == 7
+        assert add_dataset(folder, "pets").num_train == 7
         assert left_out()["format"] == (1, ["train/cat/latin-\\udce9.gif"])
 
 

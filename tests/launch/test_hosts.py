@@ -18,7 +18,7 @@ from cli_caller import Run
 from waiting import wait_for
 
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.datasets import prepare as datasets
+from alexnet_tui.datasets.prepare import add_dataset, load_dataset
 from alexnet_tui.errors import LaunchError, RunBusyError
 from alexnet_tui.launch import local, stopping
 from alexnet_tui.launch.engine import StartOptions
@@ -248,16 +248,16 @@ def test_a_study_on_a_file_system_without_locks_has_its_ledger_in_its_own_folder
 
 def test_data_are_prepared_on_a_file_system_without_locks(tmp_path: Path, stand_ins: Path) -> None:
     images = image_sets.write_folder(tmp_path / "images", image_sets.small_set())
-    adding = threading.Thread(target=datasets.add, args=(images, "pets"), daemon=True)
+    adding = threading.Thread(target=add_dataset, args=(images, "pets"), daemon=True)
     adding.start()
     adding.join(60)
     assert not adding.is_alive()
-    assert datasets.load("pets", 32).class_names == image_sets.CLASSES
+    assert load_dataset("pets", 32).class_names == image_sets.CLASSES
     [stand_in] = stand_ins.iterdir()
     assert stand_in.stat().st_size == 0
     assert not (data_root() / ".pets.lock").exists()
     told: list[str] = []
-    again = threading.Thread(target=datasets.add, args=(images, "pets", lambda progress: told.append(progress.what)))
+    again = threading.Thread(target=add_dataset, args=(images, "pets", lambda progress: told.append(progress.what)))
     with stand_in.open("rb") as held:
         fcntl.flock(held.fileno(), fcntl.LOCK_EX)
         again.start()

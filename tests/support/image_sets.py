@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from alexnet_tui.datasets import catalog as data_catalog
-from alexnet_tui.datasets import prepare as datasets
+from alexnet_tui.datasets.prepare import add_dataset
 from alexnet_tui.errors import DatasetError, ExitCode
 from alexnet_tui.paths import data_root
 
@@ -75,7 +75,7 @@ def write_zip(path: Path, files: dict[str, bytes], links: dict[str, str] | None 
 def refusal(path: Path, name: str = "pets", skip_unreadable: bool = False) -> str:
     """The sentence with which adding a source is refused; nothing may be left on the disk."""
     with pytest.raises(DatasetError) as caught:
-        datasets.add(path, name, skip_unreadable=skip_unreadable)
+        add_dataset(path, name, skip_unreadable=skip_unreadable)
     assert caught.value.exit_code == ExitCode.STORE_OR_DATA
     assert name not in [info.name for info in data_catalog.catalog()]
     assert list(data_root().glob(f"*{name}*")) == []

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.datasets import prepare as datasets
+from alexnet_tui.datasets.prepare import load_dataset
 from alexnet_tui.folder import Folder
 from alexnet_tui.runs import events as ev
 from alexnet_tui.train import checkpoint
@@ -38,7 +38,7 @@ def trainer(
 ) -> Trainer:
     config = RunConfig.from_text({**SMALL, **fields, **more})
     setup = select_device(config)
-    dataset = datasets.load("synthetic", 32)
+    dataset = load_dataset("synthetic", 32)
     parts = data.prepare(dataset, config, setup)
     # 32 test images are enough to tell two networks apart.
     parts = data.Data(parts.train, parts.train_eval, cut(parts.test), parts.val and cut(parts.val), parts.batches)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.datasets import synthetic as shapes
 from alexnet_tui.datasets.build import store_arrays
+from alexnet_tui.datasets.prepare import prepare_dataset
 
 
 def prepare_few_images(root: Path) -> None:
@@ -23,7 +23,7 @@ def prepared_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ALEXNET_TUI_DATA", str(folder))
-        datasets.prepare("synthetic", 32)
+        prepare_dataset("synthetic", 32)
     return folder
 
 

@@ -18,7 +18,7 @@ from waiting import has_ended, wait_for
 
 import alexnet_tui
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.datasets import prepare as datasets
+from alexnet_tui.datasets.prepare import load_dataset
 from alexnet_tui.launch import local, stopping
 from alexnet_tui.launch.engine import StartOptions
 from alexnet_tui.launch.trainer_process import TRAINER, TRAINER_MODULE
@@ -242,7 +242,7 @@ def test_fault_21_images_that_do_not_fit_into_memory_are_told_from_a_batch_that_
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = RunConfig.from_text(SMALL)
-    dataset = datasets.load("synthetic", 32)
+    dataset = load_dataset("synthetic", 32)
     monkeypatch.setattr(data, "memory_bytes", lambda device: 1 << 18)
     with pytest.raises(data.DataTooLargeError, match=r"--train-images.*smaller batch does not help"):
         data.prepare(dataset, config, select_device(config))

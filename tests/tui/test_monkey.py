@@ -15,12 +15,12 @@ from textual import events
 from textual.keys import _character_to_key
 
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.errors import StoreError
 from alexnet_tui.runs.events import Failed
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import planning
+from alexnet_tui.tui.screens.new_run import launch
 
 CHARACTERS = "abcdefghijklmnoprstuvwxyzABCDEFGHIJKLMNOPRSTUVWXYZ0123456789[]+-=/?!:<>., "
 NAMED = (
@@ -90,7 +90,7 @@ def harmless(store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     def refuse(*_: object) -> None:
         raise StoreError(tmp_path, "there is no network here.")
 
-    monkeypatch.setattr(datasets, "prepare", refuse)
+    monkeypatch.setattr(launch, "prepare_dataset", refuse)
     monkeypatch.chdir(tmp_path)
     fill(store)
 

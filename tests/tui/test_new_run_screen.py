@@ -524,7 +524,7 @@ async def test_any_error_of_a_trial_or_of_preparing_data_is_a_sentence(
         raise ValueError("no such thing")
 
     monkeypatch.setattr("alexnet_tui.launch.probe.probe", fail)
-    monkeypatch.setattr("alexnet_tui.datasets.prepare.prepare", fail)
+    monkeypatch.setattr("alexnet_tui.tui.screens.new_run.launch.prepare_dataset", fail)
     async with opened(store) as form:
         await form.press("f8")
         await form.until(lambda: "No time: an unexpected error (ValueError: no such thing)" in form.text("#help"))

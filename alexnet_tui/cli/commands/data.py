@@ -67,11 +67,11 @@ def add_command(
 
     Example: alexnet-tui data add pets.tar.gz --name pets
     """
-    from alexnet_tui.datasets import prepare as datasets
+    from alexnet_tui.datasets.prepare import add_dataset
 
     input_size = _input_size(front_end)
     with progress_bar(f"data set {name}") as report:
-        info = datasets.add(path, name, report, input_size=input_size, skip_unreadable=skip_unreadable)
+        info = add_dataset(path, name, report, input_size=input_size, skip_unreadable=skip_unreadable)
     _answer(info, as_json)
 
 
@@ -103,12 +103,12 @@ def prepare_command(
 
     Example: alexnet-tui data prepare cifar10
     """
-    from alexnet_tui.datasets import prepare as datasets
     from alexnet_tui.datasets.catalog import find
+    from alexnet_tui.datasets.prepare import prepare_dataset
 
     input_size = _input_size(front_end)
     with progress_bar(f"data set {name}") as report:
-        datasets.prepare(name, input_size, report)
+        prepare_dataset(name, input_size, report)
     _answer(find(name), as_json)
 
 
@@ -122,8 +122,8 @@ def remove_command(
 
     Example: alexnet-tui data remove pets --yes
     """
-    from alexnet_tui.datasets import prepare as datasets
     from alexnet_tui.datasets.catalog import find
+    from alexnet_tui.datasets.prepare import remove_dataset
 
     info = find(name)
     if not os.path.isdir(data_root() / name):  # Known without being here: a built-in one.
@@ -135,7 +135,7 @@ def remove_command(
         if not typer.confirm(f"Delete {what}? Its source stays: {info.source}.", err=True):
             say("Nothing was deleted.")
             return
-    datasets.remove(name)
+    remove_dataset(name)
     say(f"removed {name}: {what}.")
 
 

@@ -11,8 +11,8 @@ from textual.widget import Widget
 from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.datasets import catalog as data_catalog
-from alexnet_tui.datasets import prepare as datasets
 from alexnet_tui.datasets.cache import Progress
+from alexnet_tui.datasets.prepare import prepare_dataset
 from alexnet_tui.errors import AlexnetTuiError, TooFewImagesError
 from alexnet_tui.launch import local
 from alexnet_tui.launch.engine import StartOptions
@@ -100,7 +100,7 @@ def prepare(receiver: Widget, config: RunConfig, request: LaunchRequest | None) 
     def work() -> None:
         error = ""
         try:
-            datasets.prepare(config.data, FRONT_ENDS[config.front_end].image_size, report)
+            prepare_dataset(config.data, FRONT_ENDS[config.front_end].image_size, report)
         except Exception as problem:  # noqa: BLE001 - any error becomes a sentence on the form.
             error = sentence_of(problem)
         receiver.post_message(DataReady(config.data, request, error))

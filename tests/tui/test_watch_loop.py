@@ -12,8 +12,9 @@ from fake_runs import curve, open_writer, started
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.locks import take_lock
 from alexnet_tui.runs.store import Store
+from alexnet_tui.tui.watch.batch import Batch
 from alexnet_tui.tui.watch.watch_loop import WatchLoop
-from alexnet_tui.tui.watch.watcher import Batch, RunsWatcher
+from alexnet_tui.tui.watch.watcher import RunsWatcher
 
 _PATIENCE_SECONDS = 20.0
 

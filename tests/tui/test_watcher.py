@@ -132,8 +132,8 @@ def test_fault_30_the_steps_of_a_large_log_come_in_slices_and_thinned(
     store: Store, watcher: RunsWatcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     large = 1 << 19
-    monkeypatch.setattr("alexnet_tui.tui.watch.watcher.LARGE_LOG_BYTES", large)
-    monkeypatch.setattr("alexnet_tui.tui.watch.watcher._LARGE_SLICE_BYTES", large // 16)
+    monkeypatch.setattr("alexnet_tui.tui.watch.follower.LARGE_LOG_BYTES", large)
+    monkeypatch.setattr("alexnet_tui.tui.watch.follower._LARGE_SLICE_BYTES", large // 16)
     record = store.create(RunConfig(epochs=9))
     path = store.path(record.id) / EVENTS_FILE
     with open_writer(store.path(record.id)) as writer:
@@ -298,7 +298,7 @@ def test_an_end_written_just_before_the_lock_goes_is_no_loss(
             os.close(lock)
             return is_locked(path / LOCK_FILE)
 
-        monkeypatch.setattr("alexnet_tui.tui.watch.watcher.is_at_work", leave_then_look)
+        monkeypatch.setattr("alexnet_tui.tui.watch.follower.is_at_work", leave_then_look)
         clock.now += 2
         watcher.poll()
     assert watcher.states[record.id] is State.STOPPED

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 
 from alexnet_tui.tui.threads import Lane
-from alexnet_tui.tui.watch.watcher import Batch, RunsWatcher
+from alexnet_tui.tui.watch.batch import Batch
+from alexnet_tui.tui.watch.watcher import RunsWatcher
 
 _QUIET_SECONDS, _EAGER_SECONDS = 1.0, 10.0
 

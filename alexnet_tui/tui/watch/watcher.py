@@ -9,27 +9,19 @@ is looked at on every call; settled runs take turns, because only a resume or a 
 import contextlib
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import msgspec
-
 from alexnet_tui.errors import StoreError
-from alexnet_tui.locks import LOCK_FILE, read_owner
-from alexnet_tui.runs.event_log import EventReader
-from alexnet_tui.runs.events import FINAL_EVENTS, Finished, KnownEvent, Resumed, Started
-from alexnet_tui.runs.follow import LARGE_LOG_BYTES
-from alexnet_tui.runs.history import SYSTEM_COLUMNS, RunHistory, Series
-from alexnet_tui.runs.liveness import is_at_work, is_heard_from
+from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.notes import Notes
-from alexnet_tui.runs.origin import is_copy, is_imported
-from alexnet_tui.runs.outline import Outline
-from alexnet_tui.runs.record import RunRecord, read_record
-from alexnet_tui.runs.run_files import EVENTS_FILE
+from alexnet_tui.runs.origin import is_imported
+from alexnet_tui.runs.record import read_record
 from alexnet_tui.runs.state import State, derive_state
-from alexnet_tui.runs.stop_request import is_stopping as is_asked_to_stop
 from alexnet_tui.runs.store import Store
 from alexnet_tui.tui.file_stamps import Stamp, file_stamp
+from alexnet_tui.tui.watch.batch import Batch
+from alexnet_tui.tui.watch.follower import RunFollower
 
 _SCAN_SECONDS = 1.0
 _SETTLE_SECONDS = 3.0
@@ -38,86 +30,7 @@ _TURNS, _TURN_SECONDS = 20, 0.9
 _MAX_SETTLED_PER_CALL = 100
 _MAX_RETRIED_PER_TURN = 20
 _EAGER_SECONDS = 10.0
-_CHUNK_BYTES = 1 << 18  # What fits the cache of a core, and is freed before the next is read.
-_SLICE_BYTES = 1 << 17  # After so much that is new of one run its views have a turn, and keys.
-_LARGE_SLICE_BYTES = 1 << 21
 _NEW_RUNS_PER_CALL = 400
-
-
-class _Follower(msgspec.Struct):
-    """What is known on disk of one run."""
-
-    directory: Path
-    reader: EventReader
-    record: RunRecord
-    events_path: str
-    notes_path: str
-    has_steps: bool = False
-    whole: "_Whole | None" = None
-    events_stamp: Stamp | None = None
-    notes_stamp: Stamp | None = None
-    is_locked: bool = False
-    is_stopping: bool = False
-    looked: float = -_LOCK_SECONDS
-    is_live: bool = True
-    is_finished: bool = False
-    has_ended: bool = False
-
-    def end_with(self, event: KnownEvent) -> None:
-        """Whether the run is over, after its next event."""
-        if isinstance(event, (Started, Resumed)):
-            self.is_finished = self.has_ended = False
-        elif isinstance(event, FINAL_EVENTS):
-            self.is_finished, self.has_ended = isinstance(event, Finished), True
-
-    def end_as(self, history: RunHistory) -> None:
-        """Whether the run is over, by its whole history."""
-        self.is_finished, self.has_ended = isinstance(history.final, Finished), history.final is not None
-
-
-class _Whole(msgspec.Struct):
-    """A run that is read from its start, a slice a call, while an outline of it is shown."""
-
-    reader: EventReader
-    history: RunHistory
-
-
-class Batch(msgspec.Struct):
-    """What one `read` found.
-
-    Attributes:
-        fresh: Histories read from the start; they replace the old ones.
-        events: New events of runs already known, oldest first.
-        locks: Whether a trainer holds the lock, of the runs where that or anything else is new.
-        stops: Whether a run that trains has been asked to stop, of the runs where that is new.
-        orphans: Runs that were started once and have no trainer now.
-        copies: Runs without a trainer here that are copies of others, which may be training.
-        notes: Notes that were new or changed.
-        gone: Runs whose directories are no longer there.
-        missing: Runs that were opened and are not there.
-        problems: A sentence for each run that cannot be read; "" is the folder itself.
-        solved: Problems that are none any more.
-        has_more: There was more to read than one call should take.
-    """
-
-    fresh: dict[str, RunHistory] = msgspec.field(default_factory=dict)
-    events: dict[str, list[KnownEvent]] = msgspec.field(default_factory=dict)
-    locks: dict[str, bool] = msgspec.field(default_factory=dict)
-    stops: dict[str, bool] = msgspec.field(default_factory=dict)
-    orphans: set[str] = msgspec.field(default_factory=set)
-    copies: set[str] = msgspec.field(default_factory=set)
-    notes: dict[str, Notes] = msgspec.field(default_factory=dict)
-    gone: set[str] = msgspec.field(default_factory=set)
-    missing: set[str] = msgspec.field(default_factory=set)
-    problems: dict[str, str] = msgspec.field(default_factory=dict)
-    solved: set[str] = msgspec.field(default_factory=set)
-    has_more: bool = False
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing was found."""
-        found = (self.fresh, self.events, self.locks, self.stops, self.notes, self.gone, self.missing)
-        return not (self.has_more or any(found) or self.problems or self.solved)
 
 
 class RunsWatcher:
@@ -151,7 +64,7 @@ class RunsWatcher:
         self.references: set[str] = set()
         self.imported: set[str] = set()
         self._clock = clock
-        self._followers: dict[str, _Follower] = {}
+        self._followers: dict[str, RunFollower] = {}
         self._waiting: dict[str, Path] = {}
         self._open: set[str] = set()
         self._sought: set[str] = set()
@@ -212,10 +125,8 @@ class RunsWatcher:
             run_id = self._closed.pop()
             closed = self._followers.get(run_id)
             if closed is not None and run_id not in self._open:
-                closed.whole = None
-            if closed is not None and closed.has_steps and run_id not in self._open:
                 with contextlib.suppress(StoreError, OSError):
-                    self._read_whole(run_id, closed, batch, has_steps=False)
+                    closed.drop_steps(batch)
         self._check_runs(batch, now)
         batch.problems = {key: text for key, text in batch.problems.items() if self.problems.get(key) != text}
         return batch
@@ -323,7 +234,7 @@ class RunsWatcher:
                 continue
             if self.store.holds_reference(directory):
                 self.references.add(run_id)
-            self._followers[run_id] = _follow(directory, batch.fresh[run_id].record)
+            self._followers[run_id] = RunFollower.of(run_id, directory, batch.fresh[run_id].record)
             if run_id in self.problems:
                 batch.solved.add(run_id)
         batch.has_more = bool(self._waiting)
@@ -370,132 +281,20 @@ class RunsWatcher:
             if run_id in self.problems:
                 batch.solved.add(run_id)
 
-    def _check_run(self, run_id: str, follower: _Follower, batch: Batch, now: float) -> None:
-        stamp = file_stamp(follower.events_path)
-        has_changed, follower.events_stamp = stamp != follower.events_stamp, stamp
-        is_large = stamp is not None and stamp[1] > LARGE_LOG_BYTES
-        wants_steps = run_id in self._open and not follower.has_steps
-        if wants_steps and not is_large:
-            self._read_whole(run_id, follower, batch, has_steps=True)
-        elif run_id in batch.fresh and is_large:
-            _read_outline(batch.fresh[run_id], follower)
-            batch.has_more |= wants_steps
-        elif wants_steps and not self._read_slice(run_id, follower, batch):
-            batch.has_more = True
-        elif has_changed and not self._read_events(run_id, follower, batch, enough_bytes=_SLICE_BYTES):
-            follower.events_stamp, batch.has_more = None, True
+    def _check_run(self, run_id: str, follower: RunFollower, batch: Batch, now: float) -> None:
+        has_changed = follower.look()
+        if not follower.read(batch, has_changed=has_changed, wants_steps=run_id in self._open):
             return  # Its lock is checked when its last events have been read.
-        if not has_changed and run_id not in batch.fresh and now - follower.looked < _LOCK_SECONDS:
+        if not has_changed and run_id not in batch.fresh and now - follower.checked < _LOCK_SECONDS:
             return
-        follower.looked = now
+        follower.checked = now
         notes_stamp = file_stamp(follower.notes_path)
         if notes_stamp != follower.notes_stamp:
             batch.notes[run_id] = self.store.notes(run_id) if notes_stamp else Notes()
             follower.notes_stamp = notes_stamp
         elif run_id in batch.fresh:
             batch.notes[run_id] = self.notes.get(run_id) or Notes()
-        self._check_lock(run_id, follower, batch)
-
-    def _check_lock(self, run_id: str, follower: _Follower, batch: Batch) -> None:
-        """Only a lock distinguishes a running trainer from a crashed one; a finished run needs none."""
-        was_locked = follower.is_locked
-        follower.is_locked = not follower.is_finished and (
-            is_at_work(follower.directory) or (not follower.has_ended and is_heard_from(follower.directory))
-        )
-        if was_locked and not follower.is_locked:
-            # Its last events may have been written between our reading and the check of the lock.
-            self._read_events(run_id, follower, batch)
-        is_stopping = is_asked_to_stop(follower.directory, State.RUNNING if follower.is_locked else "")
-        if is_stopping is not follower.is_stopping:
-            follower.is_stopping = batch.stops[run_id] = is_stopping
-        # A run without an event may start at any moment.
-        follower.is_live = follower.is_locked or not follower.events_stamp or not follower.events_stamp[1]
-        if was_locked != follower.is_locked or run_id in batch.events or run_id in batch.fresh:
-            batch.locks[run_id] = follower.is_locked
-            if follower.is_locked or follower.is_finished:
-                return
-            if read_owner(follower.directory / LOCK_FILE):
-                batch.orphans.add(run_id)
-            if is_copy(follower.directory, follower.record):
-                batch.copies.add(run_id)
-
-    def _read_events(self, run_id: str, follower: _Follower, batch: Batch, *, enough_bytes: int | None = None) -> bool:
-        """Read what is new; False where `enough_bytes` of a run that is shown already came and there is more."""
-        reader, stamp = follower.reader, follower.events_stamp
-        start = reader.offset
-        first = reader.read_new(_CHUNK_BYTES)
-        if reader.was_reset:
-            batch.fresh[run_id] = RunHistory(read_record(follower.directory))
-        for events in itertools.chain((first,), _rest(reader, stamp)):
-            if run_id in batch.fresh:
-                batch.fresh[run_id].fold(events)
-            elif events:
-                batch.events.setdefault(run_id, []).extend(events)
-            for event in events:
-                follower.end_with(event)
-            is_enough = enough_bytes is not None and reader.offset - start >= enough_bytes
-            if is_enough and run_id not in batch.fresh and stamp is not None and reader.offset < stamp[1]:
-                return False
-        return True
-
-    def _read_slice(self, run_id: str, follower: _Follower, batch: Batch) -> bool:
-        """Read on in a large log, whose steps are thinned; whether its end was reached, and it is shown whole."""
-        assert follower.events_stamp is not None
-        size = follower.events_stamp[1]
-        if follower.whole is None:
-            stride = -(-size // LARGE_LOG_BYTES)
-            history = RunHistory(follower.record, system_rows=Series(SYSTEM_COLUMNS), step_stride=stride)
-            follower.whole = _Whole(EventReader(follower.directory / EVENTS_FILE), history)
-        reader, history = follower.whole.reader, follower.whole.history
-        before = reader.offset
-        events = reader.read_new(_LARGE_SLICE_BYTES, until=size)
-        if reader.was_reset:
-            follower.whole = None
-            return False
-        history.fold(events)
-        if before != reader.offset < size:
-            return False
-        follower.whole, follower.reader, follower.has_steps = None, reader, True
-        follower.end_as(history)
-        batch.fresh[run_id] = history
-        return True
-
-    def _read_whole(self, run_id: str, follower: _Follower, batch: Batch, *, has_steps: bool) -> None:
-        """Read a run again from its start, with or without its steps; the old reader is done with."""
-        if not has_steps and follower.events_stamp and follower.events_stamp[1] > LARGE_LOG_BYTES:
-            batch.fresh[run_id], follower.has_steps = RunHistory(follower.record), False
-            _read_outline(batch.fresh[run_id], follower)
-            return
-        reader = EventReader(follower.directory / EVENTS_FILE, skip_steps=not has_steps)
-        system_rows = Series(SYSTEM_COLUMNS) if has_steps else None
-        history = RunHistory(read_record(follower.directory), system_rows=system_rows)
-        for events in _rest(reader, follower.events_stamp):
-            history.fold(events)
-        follower.reader, follower.has_steps = reader, has_steps
-        follower.end_as(history)
-        batch.fresh[run_id] = history
-
-
-def _read_outline(history: RunHistory, follower: _Follower) -> None:
-    """Show a large log at once, by its outline, and follow it from there; its steps are read when it is opened."""
-    outline = Outline(follower.directory / EVENTS_FILE)
-    history.fold_outline(outline)
-    follower.reader = EventReader(follower.directory / EVENTS_FILE, skip_steps=True, offset=outline.end)
-    follower.end_as(history)
-
-
-def _rest(reader: EventReader, stamp: Stamp | None) -> Iterator[list[KnownEvent]]:
-    """What is left of a file that was `stamp` long; a chunk of nothing but skipped steps is not its end."""
-    before = -1
-    while stamp is not None and before != reader.offset < stamp[1]:
-        before = reader.offset
-        yield reader.read_new(_CHUNK_BYTES)
-
-
-def _follow(directory: Path, record: RunRecord) -> _Follower:
-    # Paths as text: joining them anew for every check would cost more than the check.
-    reader = EventReader(directory / EVENTS_FILE, skip_steps=True)
-    return _Follower(directory, reader, record, str(reader.path), f"{directory}/notes.json")
+        follower.check_lock(batch)
 
 
 def _creation_key(run_id: str) -> str:

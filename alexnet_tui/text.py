@@ -167,7 +167,7 @@ def format_duration(seconds: float | None) -> str:
 
 
 def format_clock(seconds: float | None) -> str:
-    """Seconds as the report writes them: ``03:22:33``."""
+    """Seconds as the study writes them: ``03:22:33``."""
     if seconds is None or not math.isfinite(seconds):
         return MISSING
     whole = round(seconds)

@@ -1,6 +1,6 @@
 """Every published number as data, with its place in the source.
 
-"Report" is the reproducibility report that this program reproduces; "paper" is Krizhevsky, Sutskever and
+The study is the reproducibility report that this program reproduces; the paper is Krizhevsky, Sutskever and
 Hinton (2012). Accuracies are fractions in [0, 1], times are seconds. Nothing here was measured by us.
 """
 
@@ -13,12 +13,12 @@ from alexnet_tui.analysis.metrics import METRICS, Metric
 from alexnet_tui.config.claims import Claim
 from alexnet_tui.config.claims import load as load_claims
 
-REPORT_TITLE = 'Reproducibility of "ImageNet Classification with Deep Convolutional Neural Networks"'
-REPORT_AUTHORS = "Sherry Shang, Zijian Pei, Yuteng Zhang (McGill University)"
+STUDY_TITLE = 'Reproducibility of "ImageNet Classification with Deep Convolutional Neural Networks"'
+STUDY_AUTHORS = "Sherry Shang, Zijian Pei, Yuteng Zhang (McGill University)"
 PAPER_AUTHORS = "Alex Krizhevsky, Ilya Sutskever, Geoffrey E. Hinton (NIPS 2012)"
-REPORT_EPOCHS = 100
+STUDY_EPOCHS = 100
 MARKS_LABEL = "study (single run)"
-"""What charts call the report's own numbers."""
+"""What charts call the study's own numbers."""
 
 
 class Published(msgspec.Struct, frozen=True):
@@ -44,7 +44,7 @@ class PublishedRange(msgspec.Struct, frozen=True):
 
 
 class Experiment(msgspec.Struct, frozen=True, kw_only=True):
-    """What the report says of one of its four runs; each is a single run with no seed given.
+    """What the study says of one of its four runs; each is a single run with no seed given.
 
     Attributes:
         title: Its name here.

@@ -67,7 +67,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """The complete description of one training run; the defaults are the report's own settings.
+    """The complete description of one training run; the defaults are the study's own settings.
 
     Raises:
         ConfigError: A value is out of range or two values contradict each other.

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from alexnet_tui.analysis import published as paper
 from alexnet_tui.analysis import stats
 from alexnet_tui.analysis.conditions import CONDITIONS
 from alexnet_tui.analysis.contradictions import CONTRADICTIONS
@@ -28,6 +27,7 @@ from alexnet_tui.analysis.groups import (
     split_by_protocol,
     state_word,
 )
+from alexnet_tui.analysis.published import STUDY_EPOCHS
 from alexnet_tui.analysis.selection import Selection
 from alexnet_tui.analysis.verdict.figure1 import SWEEP, separate
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict, judge
@@ -222,8 +222,8 @@ def _notes(histories: Sequence[RunHistory]) -> Iterable[str]:
     config = histories[0].record.config
     if SWEEP.group_of(config):
         yield "These runs stand beside claim 2 and decide none: " + PROTOCOLS[BEST_LEARNING_RATE].summary
-    if config.epochs != paper.REPORT_EPOCHS:
-        yield f"These runs have {counted(config.epochs, 'epoch')}; the study's have {paper.REPORT_EPOCHS}."
+    if config.epochs != STUDY_EPOCHS:
+        yield f"These runs have {counted(config.epochs, 'epoch')}; the study's have {STUDY_EPOCHS}."
     if config.data != "cifar10":
         yield f"The data set is {config.data}; the study used CIFAR-10 as Keras ships it."
     if config.split == "paper":

@@ -62,7 +62,7 @@ def whole_ticks(last: int) -> list[int]:
 
 
 def experiment_chart(curves: Sequence[Curve], experiment: Experiment | None) -> str:
-    """Training and test accuracy of one experiment, with the marks of the report's figure."""
+    """Training and test accuracy of one experiment, with the marks of the study's figure."""
     last = max([1, *(epoch for curve in curves for epoch in curve.epochs)])
     frame = _Frame(width=520, height=300, last=last)
     parts = list(_axes(frame))
@@ -167,7 +167,7 @@ def _series(frame: _Frame, curve: Curve, index: int, label: str) -> Iterable[str
 
 
 def _published(frame: _Frame, experiment: Experiment) -> Iterable[str]:
-    """The report's own marks; what lies beyond our last epoch is left out."""
+    """The study's own marks; what lies beyond our last epoch is left out."""
     found, onset, crossing = experiment.max_val_epoch.value, experiment.overfitting_epoch.value, experiment.t25_epochs
     if onset <= frame.last:
         x, bottom = frame.x(onset), frame.height - frame.bottom

@@ -6,7 +6,7 @@ import msgspec
 
 from alexnet_tui.analysis.groups import GroupedRuns, GroupRuns
 from alexnet_tui.analysis.metrics import METRICS
-from alexnet_tui.analysis.published import EXPERIMENTS, REPORT_EPOCHS, Experiment
+from alexnet_tui.analysis.published import EXPERIMENTS, STUDY_EPOCHS, Experiment
 from alexnet_tui.analysis.samples import Sample, sample
 from alexnet_tui.runs.history import RunHistory
 
@@ -25,12 +25,12 @@ REPORTED = (
     "time",
 )
 """Metrics in the report's data, in order."""
-_REPORT_WORK = (REPORT_EPOCHS, 50_000, 10_000)
+_STUDY_WORK = (STUDY_EPOCHS, 50_000, 10_000)
 """Epochs, images trained on and images tested on in each."""
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """One quantity of one experiment, ours and the report's."""
+    """One quantity of one experiment, ours and the study's."""
 
     ours: Sample
     published: str | None
@@ -56,7 +56,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_published(self) -> bool:
-        """Whether the report has this experiment too."""
+        """Whether the study has this experiment too."""
         return any(cell.published for cell in self.cells.values())
 
 
@@ -85,7 +85,7 @@ def _row(runs: GroupRuns, experiment: Experiment | None) -> Row:
 
 
 def _is_same_work(runs: Sequence[RunHistory]) -> bool:
-    """Whether runs made as many epochs over as many images as the report's."""
+    """Whether runs made as many epochs over as many images as the study's."""
     told = [run.started for run in runs if run.started is not None]
     works = {(one.epochs, one.num_train_images, one.num_test_images) for one in told}
-    return works == {_REPORT_WORK} and len(told) == len(runs)
+    return works == {_STUDY_WORK} and len(told) == len(runs)

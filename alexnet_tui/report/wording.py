@@ -67,19 +67,19 @@ def ours(row: Row, name: str) -> str:
 
 
 def brief(row: Row, name: str) -> str:
-    """Our cell where room is scarce: a time without its spread, as the report has none."""
+    """Our cell where room is scarce: a time without its spread, as the study has none."""
     if METRICS[name].unit is Unit.SECONDS:
         return format_clock(row.cells[name].ours.mean)
     return ours(row, name)
 
 
 def published(row: Row, name: str) -> str:
-    """The report's cell in words."""
+    """The study's cell in words."""
     return row.cells[name].published or MISSING
 
 
 def time_ratio(row: Row) -> str:
-    """How many times shorter our runs are than the report's: ``850x``."""
+    """How many times shorter our runs are than the study's: ``850x``."""
     if row.time_ratio is None:
         return MISSING
     return f"{row.time_ratio:.0f}x" if row.time_ratio >= 10 else f"{row.time_ratio:.2f}x"

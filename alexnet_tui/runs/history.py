@@ -338,7 +338,7 @@ class RunHistory(msgspec.Struct):
 
     @property
     def best_test_accuracy(self) -> float | None:
-        """Highest test accuracy after any epoch: what the report did, selected on test."""
+        """Highest test accuracy after any epoch: what the study did, selected on test."""
         return self._best("test_accuracy")
 
     @property
@@ -361,7 +361,7 @@ class RunHistory(msgspec.Struct):
 
     @property
     def best_train_accuracy(self) -> float | None:
-        """Highest running training accuracy, as Keras prints it and the report tabulates it."""
+        """Highest running training accuracy, as Keras prints it and the study tabulates it."""
         return self._best("train_accuracy")
 
     @property

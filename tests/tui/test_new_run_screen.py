@@ -22,7 +22,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 from textual.widgets.collapsible import CollapsibleTitle
 
-from alexnet_tui.analysis.cost_estimate import step_settings
+from alexnet_tui.analysis.time_estimate import step_settings
 from alexnet_tui.config.first_run import FIRST_RUN
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig
 from alexnet_tui.datasets.catalog import BUILT_IN, DOWNLOADS

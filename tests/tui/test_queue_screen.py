@@ -17,7 +17,7 @@ from slurm_stub import Cluster
 from textual import events
 from textual.widgets import Input, Static
 
-from alexnet_tui.analysis.cost_estimate import step_settings
+from alexnet_tui.analysis.time_estimate import step_settings
 from alexnet_tui.config import claims
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.protocols import PROTOCOLS, plan_configs, swept_text

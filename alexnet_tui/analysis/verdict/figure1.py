@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from alexnet_tui.analysis import published as paper
 from alexnet_tui.analysis import stats
 from alexnet_tui.analysis.conditions import unequal_surroundings
 from alexnet_tui.analysis.groups import STUDY_FIELDS, Group, GroupedRuns, Grouping, GroupRuns, Protocol
 from alexnet_tui.analysis.metrics import METRICS
+from alexnet_tui.analysis.published import FIGURE_1
 from alexnet_tui.analysis.samples import RunValue, Sample, make_sample, sample
 from alexnet_tui.command_lines import shell_command
 from alexnet_tui.config.hyperparameters import RunConfig, Value, default_of, format_value
@@ -148,5 +148,5 @@ def _note(slow: Sample, fast: Sample, groups: Iterable[GroupRuns]) -> str:
     if lacking := unfinished + sum(len(runs.missing) for runs in groups):
         parts.append(f"{counted(lacking, 'run')} not finished or excluded")
     parts.append("choice and measure use the same runs, so this describes and decides nothing")
-    parts.append(f"the paper's {paper.FIGURE_1.place}: about {paper.FIGURE_1.value:g}")
+    parts.append(f"the paper's {FIGURE_1.place}: about {FIGURE_1.value:g}")
     return "; ".join(parts)

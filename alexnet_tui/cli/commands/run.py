@@ -158,7 +158,7 @@ def _extend(
 
 def show_plan(config: RunConfig, as_json: bool) -> int:
     """Print the resolved configuration and the layers of its network."""
-    from alexnet_tui.analysis.cost_estimate import layer_table
+    from alexnet_tui.analysis.network_size import layer_table
     from alexnet_tui.config.architecture import num_parameters
 
     architecture = config.architecture(_num_classes(config.data))

@@ -237,7 +237,7 @@ def _variants(text: str, protocol: str) -> list[str]:
 
 def _expected(store: Store, plan: Plan) -> str:
     """How long the whole study may take, from past runs here, or nothing."""
-    from alexnet_tui.analysis import cost_estimate
+    from alexnet_tui.analysis import time_estimate
     from alexnet_tui.runs.follow import load
     from alexnet_tui.runs.origin import is_imported
 
@@ -249,5 +249,5 @@ def _expected(store: Store, plan: Plan) -> str:
         except AlexnetTuiError:  # An unreadable run tells no time.
             continue
     sizes = {info.name: (info.num_train, info.num_test) for info in data_catalog.catalog()}
-    found = cost_estimate.total_time(plan.configs, past, host=platform.node(), sizes=sizes)
+    found = time_estimate.total_time(plan.configs, past, host=platform.node(), sizes=sizes)
     return f", about {format_duration(found[0])} one after another ({found[1]})" if found else ""

@@ -3,8 +3,8 @@
 import functools
 from collections.abc import Sequence
 
-from alexnet_tui.analysis.cost_estimate import TYPICAL_IMAGES, TYPICAL_TEST_IMAGES
 from alexnet_tui.analysis.published import EXPERIMENTS
+from alexnet_tui.analysis.time_estimate import TYPICAL_IMAGES, TYPICAL_TEST_IMAGES
 from alexnet_tui.config.first_run import FIRST_RUN
 from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.config.hyperparameters import SPECS, TYPES, default_of, range_text

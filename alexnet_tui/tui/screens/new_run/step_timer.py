@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from textual.message import Message
 from textual.widget import Widget
 
-from alexnet_tui.analysis.cost_estimate import step_settings
+from alexnet_tui.analysis.time_estimate import step_settings
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.cores import machine_load
 from alexnet_tui.launch import probe as step_probe

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 from textual.content import Content
 
-from alexnet_tui.analysis import cost_estimate
+from alexnet_tui.analysis import network_size, time_estimate
 from alexnet_tui.config.hyperparameters import RunConfig, Value, format_value
 from alexnet_tui.cores import machine_load
 from alexnet_tui.datasets.catalog import DatasetInfo
@@ -32,9 +32,9 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     config: RunConfig
     num_runs: int
     steps_per_epoch: int
-    time: cost_estimate.TimeEstimate | None
+    time: time_estimate.TimeEstimate | None
     memory_bytes: int
-    layers: tuple[cost_estimate.LayerRow, ...]
+    layers: tuple[network_size.LayerRow, ...]
     is_timing: bool
 
     @property
@@ -75,18 +75,18 @@ def summarise(
         is_timing: Steps are being timed now.
     """
     if step_seconds is None:
-        time = cost_estimate.estimate_time(
+        time = time_estimate.estimate_time(
             config, histories, host=host, num_train=info.num_train, num_test=info.num_test
         )
     else:
-        time = cost_estimate.time_of_steps(config, step_seconds, num_train=info.num_train, num_test=info.num_test)
+        time = time_estimate.time_of_steps(config, step_seconds, num_train=info.num_train, num_test=info.num_test)
     return RunSummary(
         config=config,
         num_runs=num_runs,
-        steps_per_epoch=cost_estimate.steps_per_epoch(config, info.num_train),
+        steps_per_epoch=time_estimate.steps_per_epoch(config, info.num_train),
         time=time,
-        memory_bytes=cost_estimate.memory_bytes(config, info.num_classes),
-        layers=tuple(cost_estimate.layer_table(config.architecture(info.num_classes))),
+        memory_bytes=network_size.memory_bytes(config, info.num_classes),
+        layers=tuple(network_size.layer_table(config.architecture(info.num_classes))),
         is_timing=is_timing,
     )
 

@@ -133,10 +133,10 @@ def _write(
 
 def _expected(session: Session, configs: Sequence[RunConfig]) -> str:
     """How long all runs may take here: from past runs, or from steps that were timed."""
-    from alexnet_tui.analysis import cost_estimate
+    from alexnet_tui.analysis import time_estimate
 
     known = functools.partial(
-        cost_estimate.total_time,
+        time_estimate.total_time,
         past=session.histories_from_here(),
         host=platform.node(),
         step_seconds=session.step_seconds,

@@ -1,10 +1,9 @@
-"""What a run will do before it does it: layers, memory, steps, and time from past runs on this machine.
+"""How long a run may take before it is started: steps, and time from past runs on this machine.
 
 Pure: no disk, no clock, no torch. The time is that of the closest past runs, scaled by images and arithmetic
 where they did something else, or of a few steps timed for it; it says which.
 """
 
-import math
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,7 +11,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from alexnet_tui.config.architecture import POOL_STRIDE, Architecture, ConvLayer, layers, num_parameters
+from alexnet_tui.analysis.network_size import num_multiply_adds
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import counted
@@ -22,25 +21,7 @@ TYPICAL_IMAGES, TYPICAL_TEST_IMAGES = 50_000, 10_000
 _RECENT_RUNS = 5
 _FEWEST_STEPS, _SHORTEST_SECONDS = 100, 30
 """Below both, too much of a run's time is its start and what else the machine does."""
-_COPIES_OF_WEIGHTS = 3
 _FORWARD_SHARE = 1 / 3  # Evaluation makes no gradients, which are two thirds of the work.
-_BYTES = {"fp32": 4, "bf16": 2}
-
-
-class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One layer of the network.
-
-    Attributes:
-        name: What it is, for people: ``conv 1  11x11/4``.
-        shape: Output for one image: channels, height, width; or units.
-        num_parameters: Weights and biases.
-        num_multiply_adds: Multiplications of one forward pass of one image.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    num_parameters: int = 0
-    num_multiply_adds: int = 0
 
 
 class TimeEstimate(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,49 +42,6 @@ class TimeEstimate(msgspec.Struct, frozen=True, kw_only=True):
     run_ids: frozenset[str] = frozenset()
 
 
-def layer_table(architecture: Architecture) -> list[LayerRow]:
-    """Every layer in order of execution, the input first."""
-    convolutions, dense = layers(architecture)
-    size = architecture.front_end.image_size
-    rows = [LayerRow(name="input", shape=(3, size, size))]
-    for layer in convolutions:
-        rows.extend(_convolution_rows(layer))
-    rows.extend(
-        LayerRow(
-            name=f"dense {unit.number}",
-            shape=(unit.out_features,),
-            num_parameters=unit.num_parameters,
-            num_multiply_adds=unit.num_multiply_adds,
-        )
-        for unit in dense
-    )
-    return rows
-
-
-def _convolution_rows(layer: ConvLayer) -> list[LayerRow]:
-    shape = (layer.out_channels, layer.output_size, layer.output_size)
-    geometry = f"{layer.kernel}x{layer.kernel}/{layer.stride}"
-    rows = [
-        LayerRow(
-            name=f"conv {layer.number}  {geometry}" + (f" x{layer.groups}" if layer.groups > 1 else ""),
-            shape=shape,
-            num_parameters=layer.num_parameters,
-            num_multiply_adds=layer.num_multiply_adds,
-        )
-    ]
-    if layer.lrn:
-        rows.append(LayerRow(name="  norm", shape=shape))
-    if layer.pools:
-        window = f"{layer.pool_kernel}x{layer.pool_kernel}/{POOL_STRIDE}"
-        rows.append(LayerRow(name=f"  pool  {window}", shape=(shape[0], layer.pooled_size, layer.pooled_size)))
-    return rows
-
-
-def num_multiply_adds(architecture: Architecture) -> int:
-    """Multiplications of one forward pass of one image."""
-    return sum(row.num_multiply_adds for row in layer_table(architecture))
-
-
 def num_train_images(config: RunConfig, available: int) -> int:
     """Images one epoch trains on.
 
@@ -118,18 +56,6 @@ def num_train_images(config: RunConfig, available: int) -> int:
 def steps_per_epoch(config: RunConfig, available: int) -> int:
     """Updates in one epoch; the last, smaller batch counts."""
     return -(-num_train_images(config, available) // config.batch_size)
-
-
-def memory_bytes(config: RunConfig, num_classes: int) -> int:
-    """About what weights, their gradients, momentum, and one batch's activations take.
-
-    The library itself and the data set come on top.
-    """
-    architecture = config.architecture(num_classes)
-    weights = num_parameters(architecture) * _BYTES["fp32"] * _COPIES_OF_WEIGHTS
-    units = sum(math.prod(row.shape) for row in layer_table(architecture))
-    activations = 2 * units * config.batch_size * _BYTES.get(config.precision, _BYTES["fp32"])
-    return weights + activations
 
 
 _Fit = Callable[[RunConfig, RunHistory], bool]

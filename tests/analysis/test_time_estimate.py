@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from fake_runs import write_run
 
-from alexnet_tui.analysis import cost_estimate
+from alexnet_tui.analysis import network_size, time_estimate
 from alexnet_tui.config.architecture import Architecture, FrontEnd
 from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.config.hyperparameters import RunConfig
@@ -19,13 +19,13 @@ from alexnet_tui.runs.store import Store
 PAPER = FrontEnd(image_size=224, conv1_padding=2, summary="the 2012 paper's")
 
 
-def table(config: RunConfig) -> list[cost_estimate.LayerRow]:
-    return cost_estimate.layer_table(config.architecture(10))
+def table(config: RunConfig) -> list[network_size.LayerRow]:
+    return network_size.layer_table(config.architecture(10))
 
 
 @pytest.mark.parametrize(("groups", "parameters"), [(2, 60_965_224), (1, 62_378_344)])
 def test_parameters_of_the_paper(groups: int, parameters: int) -> None:
-    rows = cost_estimate.layer_table(Architecture(front_end=PAPER, groups=groups, num_classes=1000))
+    rows = network_size.layer_table(Architecture(front_end=PAPER, groups=groups, num_classes=1000))
     assert sum(row.num_parameters for row in rows) == parameters
 
 
@@ -53,7 +53,7 @@ def test_layer_rows_name_what_they_do() -> None:
 
 def test_multiply_adds_of_the_paper_are_its_known_figure() -> None:
     alexnet = Architecture(front_end=PAPER, groups=2, num_classes=1000)
-    assert 700e6 < cost_estimate.num_multiply_adds(alexnet) < 730e6
+    assert 700e6 < network_size.num_multiply_adds(alexnet) < 730e6
 
 
 def test_a_removed_layer_leaves_no_row() -> None:
@@ -67,19 +67,19 @@ def test_a_removed_layer_leaves_no_row() -> None:
 
 
 def test_steps_and_images() -> None:
-    assert cost_estimate.steps_per_epoch(RunConfig(), 50_000) == 391
-    assert cost_estimate.num_train_images(RunConfig(split="holdout"), 50_000) == 45_000
+    assert time_estimate.steps_per_epoch(RunConfig(), 50_000) == 391
+    assert time_estimate.num_train_images(RunConfig(split="holdout"), 50_000) == 45_000
     # The validation images are taken from all images, before a part of the rest is chosen for training.
-    assert cost_estimate.num_train_images(RunConfig(split="holdout", train_images=10_000), 50_000) == 10_000
-    assert cost_estimate.num_train_images(RunConfig(split="holdout", train_images=48_000), 50_000) == 45_000
+    assert time_estimate.num_train_images(RunConfig(split="holdout", train_images=10_000), 50_000) == 10_000
+    assert time_estimate.num_train_images(RunConfig(split="holdout", train_images=48_000), 50_000) == 45_000
     assert RunConfig(split="holdout", train_images=10_000).num_val_images(50_000) == 5_000
     assert RunConfig(split="paper").num_val_images(50_000) == 0
-    assert cost_estimate.num_train_images(RunConfig(train_images=1000), 50_000) == 1000
-    assert cost_estimate.num_train_images(RunConfig(train_images=10**6), 50_000) == 50_000
+    assert time_estimate.num_train_images(RunConfig(train_images=1000), 50_000) == 1000
+    assert time_estimate.num_train_images(RunConfig(train_images=10**6), 50_000) == 50_000
 
 
 def test_memory_grows_with_the_batch_and_holds_three_copies_of_the_weights() -> None:
-    small, large = (cost_estimate.memory_bytes(RunConfig(batch_size=size), 10) for size in (1, 1025))
+    small, large = (network_size.memory_bytes(RunConfig(batch_size=size), 10) for size in (1, 1025))
     assert small > 3 * 4 * sum(row.num_parameters for row in table(RunConfig()))
     units = sum(1 if len(row.shape) == 1 else row.shape[1] ** 2 for row in table(RunConfig()))
     assert large - small > 1024 * 8 * units
@@ -97,7 +97,7 @@ def past(store: Store, config: RunConfig, epochs_done: int = 10, **changes: obje
 def test_time_of_the_same_network_scales_with_images_and_epochs(store: Store) -> None:
     history = past(store, RunConfig(epochs=4))
     sizes = {"num_train": 2560, "num_test": 4_000}
-    found = cost_estimate.estimate_time(RunConfig(epochs=10), [history], host=platform.node(), **sizes)
+    found = time_estimate.estimate_time(RunConfig(epochs=10), [history], host=platform.node(), **sizes)
     assert found is not None
     # An image that is only evaluated, of the test images or of those trained on, makes a third of the work.
     seconds = 2.5 * (2560 + (2560 + 4_000) / 3) / (1280 + (1280 + 10_000) / 3)
@@ -109,7 +109,7 @@ def test_time_of_the_same_network_scales_with_images_and_epochs(store: Store) ->
 
 def test_dropout_and_seed_do_not_change_the_time(store: Store) -> None:
     runs = [past(store, RunConfig(epochs=4, seed=seed, dropout=0.1)) for seed in range(3)]
-    found = cost_estimate.estimate_time(RunConfig(), runs, host=platform.node(), **SIZES)
+    found = time_estimate.estimate_time(RunConfig(), runs, host=platform.node(), **SIZES)
     assert found is not None
     assert found.basis == "3 runs of this network here"
 
@@ -117,10 +117,10 @@ def test_dropout_and_seed_do_not_change_the_time(store: Store) -> None:
 def test_another_front_end_is_scaled_by_its_work_and_called_rough(store: Store) -> None:
     runs = [past(store, RunConfig(epochs=4))]
     config = RunConfig.from_text({"front_end": "cifar3x3", "epochs": "4"})
-    found = cost_estimate.estimate_time(config, runs, host=platform.node(), **SIZES)
+    found = time_estimate.estimate_time(config, runs, host=platform.node(), **SIZES)
     assert found is not None
     assert found.is_rough
-    ratio = cost_estimate.num_multiply_adds(config.architecture(10)) / cost_estimate.num_multiply_adds(
+    ratio = network_size.num_multiply_adds(config.architecture(10)) / network_size.num_multiply_adds(
         RunConfig().architecture(10)
     )
     assert found.seconds_per_epoch == pytest.approx(2.5 * ratio)
@@ -129,7 +129,7 @@ def test_another_front_end_is_scaled_by_its_work_and_called_rough(store: Store) 
 
 def test_the_same_network_is_preferred(store: Store) -> None:
     runs = [past(store, RunConfig(activation="tanh", epochs=4)), past(store, RunConfig(epochs=4))]
-    found = cost_estimate.estimate_time(RunConfig(), runs, host=platform.node(), **SIZES)
+    found = time_estimate.estimate_time(RunConfig(), runs, host=platform.node(), **SIZES)
     assert found is not None
     assert found.basis == "1 run of this network here"
 
@@ -138,9 +138,9 @@ def test_runs_of_a_few_steps_do_not_count(store: Store) -> None:
     short, steps = past(store, RunConfig(), epochs_done=2), past(store, RunConfig(seed=1), epochs_done=10)
     slow = past(store, RunConfig(seed=2), epochs_done=2)
     slow.epochs.columns["elapsed_seconds"][-1] = 60.0
-    assert cost_estimate.estimate_time(RunConfig(), [short, short], host=platform.node(), **SIZES) is None
+    assert time_estimate.estimate_time(RunConfig(), [short, short], host=platform.node(), **SIZES) is None
     for runs, seconds in (([short, steps], 2.5), ([short, slow], 30.0)):
-        found = cost_estimate.estimate_time(RunConfig(), runs, host=platform.node(), **SIZES)
+        found = time_estimate.estimate_time(RunConfig(), runs, host=platform.node(), **SIZES)
         assert found is not None
         assert found.basis == "1 run of this network here"
         assert found.seconds_per_epoch == pytest.approx(seconds)
@@ -149,20 +149,20 @@ def test_runs_of_a_few_steps_do_not_count(store: Store) -> None:
 @pytest.mark.parametrize("wanted", [RunConfig(precision="bf16"), RunConfig(threads=7), RunConfig(device="mps")])
 def test_other_arithmetic_threads_or_device_do_not_count(store: Store, wanted: RunConfig) -> None:
     history = past(store, RunConfig(epochs=4))
-    assert cost_estimate.estimate_time(wanted, [history], host=platform.node(), **SIZES) is None
+    assert time_estimate.estimate_time(wanted, [history], host=platform.node(), **SIZES) is None
 
 
 def test_what_auto_turned_out_to_be_counts(store: Store) -> None:
     history = past(store, RunConfig(epochs=4), precision="bf16", threads=8)
     wanted = RunConfig(precision="bf16", threads=8)
-    assert cost_estimate.estimate_time(wanted, [history], host=platform.node(), **SIZES) is not None
+    assert time_estimate.estimate_time(wanted, [history], host=platform.node(), **SIZES) is not None
 
 
 def test_runs_from_elsewhere_or_without_an_epoch_do_not_count(store: Store) -> None:
     history = past(store, RunConfig(epochs=4))
-    assert cost_estimate.estimate_time(RunConfig(), [history], host="elsewhere", **SIZES) is None
+    assert time_estimate.estimate_time(RunConfig(), [history], host="elsewhere", **SIZES) is None
     empty = load(store, write_run(store, RunConfig(epochs=4), epochs_done=0).id)[0]
-    assert cost_estimate.estimate_time(RunConfig(), [empty], host=platform.node(), **SIZES) is None
+    assert time_estimate.estimate_time(RunConfig(), [empty], host=platform.node(), **SIZES) is None
 
 
 def test_the_time_of_several_runs_is_said_to_come_from_all_that_it_comes_from(store: Store) -> None:
@@ -171,7 +171,7 @@ def test_the_time_of_several_runs_is_said_to_come_from_all_that_it_comes_from(st
     known = relu + tanh
 
     def basis(*configs: RunConfig, step_seconds: Mapping[tuple[object, ...], float] = MappingProxyType({})) -> str:
-        found = cost_estimate.total_time(configs, known, host=platform.node(), step_seconds=step_seconds)
+        found = time_estimate.total_time(configs, known, host=platform.node(), step_seconds=step_seconds)
         assert found is not None
         return found[1]
 
@@ -179,14 +179,14 @@ def test_the_time_of_several_runs_is_said_to_come_from_all_that_it_comes_from(st
     assert basis(*networks[:2]) == "3 runs of this network here"
     assert basis(*networks) == "5 runs here"
     assert basis(*networks, RunConfig(removed_conv_layer="4")) == "5 runs here, some scaled"
-    timed = {cost_estimate.step_settings(networks[0]): 0.1}
+    timed = {time_estimate.step_settings(networks[0]): 0.1}
     assert basis(networks[0], step_seconds=timed) == "five steps timed here"
     assert basis(*networks, step_seconds=timed) == "2 runs here and five steps timed here"
 
 
 def test_time_of_steps_counts_evaluation_at_a_third() -> None:
     config = RunConfig(epochs=3, batch_size=100, split="holdout", train_images=10_000, train_eval_images=500)
-    found = cost_estimate.time_of_steps(config, 2.0, num_train=50_000, num_test=1_000)
+    found = time_estimate.time_of_steps(config, 2.0, num_train=50_000, num_test=1_000)
     # 10,000 images trained; 500 of them, 5,000 held back and 1,000 test images evaluated.
     assert found.seconds_per_epoch == pytest.approx(2.0 / 100 * (10_000 + 6_500 / 3))
     assert found.total_seconds == pytest.approx(3 * found.seconds_per_epoch)
@@ -195,14 +195,14 @@ def test_time_of_steps_counts_evaluation_at_a_third() -> None:
 
 @pytest.mark.parametrize("change", [{"seed": 7}, {"epochs": 3}, {"learning_rate": 0.5}, {"data": "synthetic"}])
 def test_runs_whose_steps_take_the_same(change: dict[str, object]) -> None:
-    assert cost_estimate.step_settings(RunConfig(**change)) == cost_estimate.step_settings(RunConfig())  # type: ignore[arg-type]
+    assert time_estimate.step_settings(RunConfig(**change)) == time_estimate.step_settings(RunConfig())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("change", [{"batch_size": 7}, {"threads": 1}, {"precision": "bf16"}, {"lrn": True}])
 def test_runs_whose_steps_take_another_time(change: dict[str, object]) -> None:
-    assert cost_estimate.step_settings(RunConfig(**change)) != cost_estimate.step_settings(RunConfig())  # type: ignore[arg-type]
+    assert time_estimate.step_settings(RunConfig(**change)) != time_estimate.step_settings(RunConfig())  # type: ignore[arg-type]
 
 
 def test_every_front_end_has_a_table() -> None:
     for front_end in FRONT_ENDS.values():
-        assert cost_estimate.layer_table(Architecture(front_end=front_end))[-1].name == "dense 8"
+        assert network_size.layer_table(Architecture(front_end=front_end))[-1].name == "dense 8"

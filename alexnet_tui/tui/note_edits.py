@@ -189,7 +189,7 @@ def _save(
         saved, is_unsaved, problems, conflicts = 0, False, list[str](), dict[str, Notes]()
         for run_id, notes in run_notes:
             try:
-                now = await session.lanes["notes"].run(session.store.edit_notes, run_id, notes, change(notes))
+                now = await session.executors["notes"].run(session.store.edit_notes, run_id, notes, change(notes))
             except NotesConflictError as conflict:
                 conflicts[run_id] = conflict.current
                 del seen[run_id]

@@ -117,7 +117,7 @@ def _in_thread(
         said, problems = list[str](), list[str]()
         for run_id in run_ids:
             try:
-                said.append(await session.lanes["launch"].run(act, run_id))
+                said.append(await session.executors["launch"].run(act, run_id))
             except AlexnetTuiError as error:
                 problems.append(str(error))
             screen.post_message(PollEagerly())
@@ -188,9 +188,9 @@ async def _delete(screen: Screen[Any], session: Session, run_ids: Sequence[str])
     from alexnet_tui.studies import deletion  # Not needed to start.
 
     labels, deleted, problems = {run_id: session.label_of(run_id) for run_id in run_ids}, list[str](), list[str]()
-    lane, deletions = session.lanes["delete"], deletion.delete_runs(session.store, run_ids)
+    executor, deletions = session.executors["delete"], deletion.delete_runs(session.store, run_ids)
     try:
-        while done := await lane.run(lambda: next(deletions, None)):
+        while done := await executor.run(lambda: next(deletions, None)):
             run_id, error = done
             if error is not None:
                 problems.append(str(error))
@@ -199,7 +199,7 @@ async def _delete(screen: Screen[Any], session: Session, run_ids: Sequence[str])
             session.watcher.drop(run_id)
             post_runs_changed(screen.app, [run_id])
     finally:
-        lane.submit(deletions.close)  # Who leaves meanwhile leaves the rest, and what is gone is noted.
+        executor.submit(deletions.close)  # Who leaves meanwhile leaves the rest, and what is gone is noted.
     what = deleted[0] if len(deleted) == 1 else counted(len(deleted), "run")
     notify_outcome(screen, [f"Deleted {what}."] if deleted else [], problems, "deleted")
 

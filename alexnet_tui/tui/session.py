@@ -21,7 +21,7 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.text import counted, format_done, format_duration, format_percent, printable
 from alexnet_tui.tui.run_names import RunNames
 from alexnet_tui.tui.settings import Settings, SettingsWriter, load_settings
-from alexnet_tui.tui.threads import Lanes
+from alexnet_tui.tui.threads import SerialExecutors
 from alexnet_tui.tui.watch.watcher import RunsWatcher
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Session:
 
     Attributes:
         names: What runs without a label are called.
-        lanes: Where the disk is changed, outside the event loop.
+        executors: Where the disk is changed, outside the event loop.
         step_seconds: How long a step takes here, by the settings that decide it, of the runs that were timed.
     """
 
@@ -62,9 +62,9 @@ class Session:
         self.settings = load_settings()
         self.folder = self.settings.folder(store.root)
         self.names = RunNames()
-        self.lanes = Lanes()
+        self.executors = SerialExecutors()
         self.step_seconds: dict[tuple[object, ...], float] = {}
-        self._writer = SettingsWriter(self.lanes["settings"])
+        self._writer = SettingsWriter(self.executors["settings"])
 
     @cached_property
     def commands(self) -> LaunchCommands:
@@ -227,7 +227,7 @@ class Session:
 
     def close(self) -> None:
         """Wait until what was asked for is written, but not for ever for a disk that does not answer."""
-        self.lanes.close(_CLOSE_SECONDS)
+        self.executors.close(_CLOSE_SECONDS)
 
 
 class RunsChanged(Message):

@@ -17,7 +17,7 @@ from alexnet_tui.folder import Folder
 from alexnet_tui.json_io import UNDECODABLE, json_bytes
 from alexnet_tui.locks import locked
 from alexnet_tui.paths import state_dir
-from alexnet_tui.tui.threads import Lane
+from alexnet_tui.tui.threads import SerialExecutor
 
 _MAX_FOLDERS = 50
 _LOCK_SECONDS = 5.0
@@ -120,22 +120,22 @@ def _unknown_fields(path: Path) -> dict[str, object]:
 
 
 class SettingsWriter:
-    """Writes changes of the settings in a lane; those made while one is being written are written together.
+    """Writes changes of the settings in an executor; those made while one is being written are written together.
 
     Changes that cannot be written are dropped: a full disk must not end the console.
 
     Args:
-        lane: Where files are written.
+        executor: Where files are written.
     """
 
-    def __init__(self, lane: Lane) -> None:
-        self._lane = lane
+    def __init__(self, executor: SerialExecutor) -> None:
+        self._executor = executor
         self._changes: queue.SimpleQueue[Callable[[Settings], object]] = queue.SimpleQueue()
 
     def submit(self, change: Callable[[Settings], object]) -> None:
         """Have a change written soon."""
         self._changes.put(change)
-        self._lane.submit(self._write)
+        self._executor.submit(self._write)
 
     def _write(self) -> None:
         changes = [self._changes.get_nowait() for _ in range(self._changes.qsize())]

@@ -1,8 +1,9 @@
 """Threads for calls that may wait for a disk, a lock or another process: the event loop never waits for them.
 
 What only reads is called in a thread of its own (`call`), so that a slow one holds up no other. What changes something
-goes through a `Lane`, which makes one call after the other in the order they were asked for. All threads are daemons:
-leaving the console waits for none but the lanes, and for those not for ever.
+goes through a `SerialExecutor`, which makes one call after the other in the order they were asked for. All threads are
+daemons: leaving the console waits for none but the executors, and for those not for ever, where Python's own executors
+wait for every call.
 """
 
 import asyncio
@@ -34,7 +35,7 @@ async def call(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) 
     return await asyncio.wrap_future(start(function, *args, **kwargs))
 
 
-class Lane:
+class SerialExecutor:
     """One daemon thread that makes calls one after the other, in the order they were asked for.
 
     Args:
@@ -74,20 +75,20 @@ class Lane:
             job()
 
 
-class Lanes:
-    """The lanes of a session by what they change: a slow deletion does not hold up a note."""
+class SerialExecutors:
+    """The executors of a session by what they change: a slow deletion does not hold up a note."""
 
     def __init__(self) -> None:
-        self._lanes: dict[str, Lane] = {}
+        self._executors: dict[str, SerialExecutor] = {}
 
-    def __getitem__(self, name: str) -> Lane:
-        return self._lanes.setdefault(name, Lane(name))
+    def __getitem__(self, name: str) -> SerialExecutor:
+        return self._executors.setdefault(name, SerialExecutor(name))
 
     def close(self, timeout_seconds: float) -> None:
         """Wait until everything asked for is done, at most so long."""
         deadline = time.monotonic() + timeout_seconds
-        for lane in self._lanes.values():
-            lane.close(deadline - time.monotonic())
+        for executor in self._executors.values():
+            executor.close(deadline - time.monotonic())
 
 
 def _job(call: Callable[[], _T]) -> "tuple[Future[_T], _Job]":

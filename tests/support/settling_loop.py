@@ -61,7 +61,7 @@ def _is_a_thread_busy() -> bool:
             return True
         if frame is None or frame.f_code is locks._flock.__code__ or frame.f_code.co_filename == threading.__file__:
             continue
-        if frame.f_code is not threads.Lane._work.__code__ or not target.__self__._jobs.empty():
+        if frame.f_code is not threads.SerialExecutor._work.__code__ or not target.__self__._jobs.empty():
             return True
     return False
 

@@ -894,7 +894,7 @@ def ready(seed: int, *, is_queued: bool = False, error: str = "") -> launch.Data
 async def test_a_start_that_waited_for_its_data_is_not_lost_while_another_run_is_being_started(store: Store) -> None:
     async with opened(store) as form:
         goes_on = threading.Event()
-        form.app.session.lanes["launch"].submit(goes_on.wait)  # The other start takes its time.
+        form.app.session.executors["launch"].submit(goes_on.wait)  # The other start takes its time.
         form.screen.post_message(ready(1))
         await form.until(lambda: form.screen.launcher._is_starting)
         form.screen.post_message(ready(2))

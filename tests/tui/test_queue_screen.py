@@ -295,7 +295,7 @@ async def test_keys_that_follow_at_once_all_count(store: Store) -> None:
             await driver.pilot.press("J", "J", "J", "P", "P", "P")
         await driver.wait_for(lambda: order(screen) == [1, 2, 3, 0, 4, 5])
         await driver.wait_for(lambda: study_queue.load(store, plan.name).is_paused)
-        await driver.wait_for(driver.app.session.lanes["studies"].submit(int).done)
+        await driver.wait_for(driver.app.session.executors["studies"].submit(int).done)
         assert study_queue.load(store, plan.name).is_paused
 
 

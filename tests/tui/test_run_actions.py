@@ -277,7 +277,7 @@ async def test_a_label_that_is_saved_late_is_shown_to_who_went_on_to_the_run(sto
         await c.press("L")
         await c.type("mine")
         goes_on = threading.Event()
-        c.app.session.lanes["notes"].submit(goes_on.wait)  # Another viewer holds the lock.
+        c.app.session.executors["notes"].submit(goes_on.wait)  # Another viewer holds the lock.
         await c.press("enter", "enter")
         await c.wait_for(lambda: run_id in c.text().splitlines()[2])
         goes_on.set()

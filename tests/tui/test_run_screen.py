@@ -756,7 +756,7 @@ async def test_who_went_elsewhere_while_a_run_was_deleted_stays_there_and_the_ro
         await open_run(driver, doomed.id)
         monkeypatch.setattr(watch_loop, "_QUIET_SECONDS", 60.0)  # Nobody else finds out that it is gone.
         goes_on = threading.Event()
-        driver.app.session.lanes["delete"].submit(goes_on.wait)  # A slow disk.
+        driver.app.session.executors["delete"].submit(goes_on.wait)  # A slow disk.
         await driver.press("D", "y", place)
         assert type(driver.app.screen).__name__ == name
         goes_on.set()
@@ -773,7 +773,7 @@ async def test_another_run_that_was_turned_to_while_one_was_deleted_stays_on_sho
     async with console(store) as driver:
         shown = await open_run(driver, doomed.id)
         goes_on = threading.Event()
-        driver.app.session.lanes["delete"].submit(goes_on.wait)
+        driver.app.session.executors["delete"].submit(goes_on.wait)
         await driver.press("D", "y")
         await open_run(driver, kept.id)
         goes_on.set()

@@ -16,7 +16,7 @@ from alexnet_tui.tui.settings import (
     load_settings,
     settings_path,
 )
-from alexnet_tui.tui.threads import Lane
+from alexnet_tui.tui.threads import SerialExecutor
 
 
 def test_what_is_changed_comes_back(tmp_path: Path) -> None:
@@ -54,15 +54,15 @@ def test_two_consoles_keep_what_the_other_one_wrote(store: Store, tmp_path: Path
 
 
 def test_a_writer_writes_in_order_and_drops_what_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    lane = Lane("settings")
-    writer = SettingsWriter(lane)
+    executor = SerialExecutor("settings")
+    writer = SettingsWriter(executor)
     for theme in ("a", "b", "c"):
         writer.submit(lambda settings, theme=theme: setattr(settings, "theme", settings.theme + theme))  # type: ignore[misc]
-    lane.close(2.0)
+    executor.close(2.0)
     assert load_settings().theme == "abc"
     monkeypatch.setenv("XDG_STATE_HOME", "/dev/null/nowhere")
     writer.submit(lambda settings: setattr(settings, "theme", "d"))
-    lane.close(2.0)
+    executor.close(2.0)
     monkeypatch.undo()
 
 

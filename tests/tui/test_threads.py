@@ -31,23 +31,23 @@ def test_leaving_waits_for_no_read_that_hangs() -> None:
     assert has_left
 
 
-def test_a_lane_makes_calls_in_order_also_those_nobody_waits_for_any_more() -> None:
-    lane, begin, made = threads.Lane("test"), threading.Event(), list[int]()
+def test_a_serial_executor_makes_calls_in_order_also_those_nobody_waits_for_any_more() -> None:
+    executor, begin, made = threads.SerialExecutor("test"), threading.Event(), list[int]()
 
     async def main() -> None:
-        waiting = [asyncio.create_task(lane.run(begin.wait)), asyncio.create_task(lane.run(made.append, 0))]
+        waiting = [asyncio.create_task(executor.run(begin.wait)), asyncio.create_task(executor.run(made.append, 0))]
         await asyncio.sleep(0)
         for task in waiting:
             task.cancel()
-        later = [lane.run(made.append, number) for number in (1, 2)]
+        later = [executor.run(made.append, number) for number in (1, 2)]
         begin.set()
         await asyncio.gather(*later)
 
     asyncio.run(main())
     assert made == [0, 1, 2]
-    lane.close(1.0)
-    assert lane.submit(len, "ab").result(1.0) == 2, "a closed lane begins again"
-    lane.close(1.0)
+    executor.close(1.0)
+    assert executor.submit(len, "ab").result(1.0) == 2, "a closed executor begins again"
+    executor.close(1.0)
 
 
 def test_an_error_comes_to_who_waits() -> None:

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from alexnet_tui.tui.threads import Lane
+from alexnet_tui.tui.threads import SerialExecutor
 from alexnet_tui.tui.watch.batch import Batch
 from alexnet_tui.tui.watch.watcher import RunsWatcher
 
@@ -43,10 +43,10 @@ class WatchLoop:
     async def follow(self, notify: Callable[[set[str]], None]) -> None:
         """Apply what is read and report the ids of changed runs; a burst in slices, so that keys work."""
         pause, pending, notified_at = 0.0, set[str](), 0.0
-        lane = Lane("watch")
+        executor = SerialExecutor("watch")
         try:
             while True:
-                batch = await lane.run(self._poll, pause)
+                batch = await executor.run(self._poll, pause)
                 pending |= self._watcher.apply(batch)
                 if pending and not (batch.has_more and time.monotonic() - notified_at < self._pause_seconds):
                     notify(pending)
@@ -55,7 +55,7 @@ class WatchLoop:
         finally:
             self._is_closing = True
             self._poll_requested.set()
-            lane.close(0.0)
+            executor.close(0.0)
 
     @property
     def _is_busy(self) -> bool:

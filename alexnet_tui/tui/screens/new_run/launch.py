@@ -236,7 +236,7 @@ class RunLauncher:
             self._show_status(f"No run is started. {problem}", is_error=True)
             return
         try:
-            run_ids = await session.lanes["launch"].run(create_and_start, session.store, request, session.commands)
+            run_ids = await session.executors["launch"].run(create_and_start, session.store, request, session.commands)
         except AlexnetTuiError as error:
             self._show_status(str(error), is_error=True)
             return

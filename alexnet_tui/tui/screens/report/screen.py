@@ -369,7 +369,7 @@ class ReportScreen(ChartScreen):
 
     async def _write_file(self, report: Report, path: Path) -> None:
         try:
-            await self.session.lanes["export"].run(report_source.write, report, path, self.session.store)
+            await self.session.executors["export"].run(report_source.write, report, path, self.session.store)
         except AlexnetTuiError as error:
             notify(self, str(error), is_error=True)
         else:

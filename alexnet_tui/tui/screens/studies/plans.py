@@ -119,7 +119,7 @@ def _write(
             _ask(screen, session, request.texts, taken, planned, f"No study is planned. {problem}")
             return
         try:
-            plan = await session.lanes["studies"].run(act)
+            plan = await session.executors["studies"].run(act)
         except AlexnetTuiError as error:
             field_name = "train_images" if isinstance(error, TooFewImagesError) else "name"
             if isinstance(error, ConfigError):

@@ -276,7 +276,7 @@ class StudiesScreen(Screen[None]):
 
         async def work() -> None:
             try:
-                said = await self.session.lanes["studies"].run(act)
+                said = await self.session.executors["studies"].run(act)
             except AlexnetTuiError as error:
                 notify(self, str(error), is_error=True)
             else:

@@ -21,7 +21,7 @@ from alexnet_tui.tui import download_question
 from alexnet_tui.tui.screens.new_run.screen import NewRunScreen
 from alexnet_tui.tui.screens.report import source as report_source
 from alexnet_tui.tui.screens.report.screen import ReportScreen
-from alexnet_tui.tui.screens.runs.filter_bar import FilterLine
+from alexnet_tui.tui.screens.runs.filter_line import FilterLine
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
 from alexnet_tui.tui.screens.studies.screen import StudiesScreen
 from alexnet_tui.tui.screens.studies.study_form import StudyForm

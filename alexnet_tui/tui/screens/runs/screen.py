@@ -32,7 +32,7 @@ from alexnet_tui.tui.screens.runs.columns import (
     shown_order,
     sorted_rows,
 )
-from alexnet_tui.tui.screens.runs.filter_bar import FilterLine
+from alexnet_tui.tui.screens.runs.filter_line import FilterLine
 from alexnet_tui.tui.screens.runs.preview import RunPreview
 from alexnet_tui.tui.screens.runs.rows import ROW_METRICS, RunRow, group_rows, rows_of
 from alexnet_tui.tui.screens.runs.table import RunsTable

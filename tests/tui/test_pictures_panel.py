@@ -111,7 +111,7 @@ async def test_a_cell_of_the_matrix_opens_its_images_and_escape_leads_back(store
         assert str(count) in driver.text()
         await driver.press("enter")
         assert shown.cell == (row, column)
-        assert len(shown.columns[0].places) == count
+        assert len(shown.columns[0].image_indices) == count
         await driver.wait_for(lambda: "no-such-data" in driver.text())  # The images are not here; the answers are.
         assert f"class{row} taken for class{column}" in driver.text()
         assert "60%" in driver.text()
@@ -127,7 +127,7 @@ async def test_the_worst_mistakes_are_in_order_and_none_is_passed_over(store: St
     async with console(store, size=(100, 40)) as driver:
         shown = await open_pictures(driver, run_id)
         await driver.press("m", "m")
-        places = shown.columns[0].places
+        places = shown.columns[0].image_indices
         found = shown.columns[0].found
         assert found is not None
         predictions = found.predictions

@@ -46,8 +46,8 @@ CHART_BINDINGS: tuple[BindingType, ...] = (
     ),
 )
 """Keys for charts; a screen lists them behind those of its own that matter more on a narrow key bar."""
-CHART_ACTS = frozenset(("crosshair", "zoom", "pan", "reset_zoom", "hide", "log", "smooth", "clip"))
-"""What these keys do, stepping out aside, which leads on to the screen before."""
+CHART_ACTIONS = frozenset(("crosshair", "zoom", "pan", "reset_zoom", "hide", "log", "smooth", "clip"))
+"""The actions of these keys, stepping out aside, which leads on to the screen before."""
 
 
 class ChartScreen(Screen[None]):

@@ -43,12 +43,12 @@ def cards_for(width: int, height: int, *, has_images: bool = True) -> Cards:
 
 
 def card_lines(
-    place: int, image: Pixels | None, found: Predictions, names: Sequence[str], painter: Painter, cards: Cards
+    index: int, image: Pixels | None, found: Predictions, names: Sequence[str], painter: Painter, cards: Cards
 ) -> list[Strip]:
     """One test image and the answers.
 
     Args:
-        place: Which test image.
+        index: Which test image.
         image: (3, height, width), or None where the images are not here.
         found: All answers.
         names: Of the classes.
@@ -61,26 +61,26 @@ def card_lines(
         drawn = painter.picture(resized(image.transpose(1, 2, 0), side))
     left = max((sum(segment.cell_length for segment in line) for line in drawn), default=0)
     room = cards.width - (left + _GAP if left else 0)
-    answers = _answers(place, found, names, painter, room)
+    answers = _answers(index, found, names, painter, room)
     if len(answers) > cards.height:
         del answers[1:_FIRST_ANSWER]
     top = max(0, (min(cards.height, max(len(drawn), len(answers))) - len(answers)) // 2)
     texts: list[list[Words]] = [[] for _ in range(top)] + answers
     lines = []
-    for index in range(cards.height):
-        picture = drawn[index] if index < len(drawn) else painter.words((" " * left, ""))
-        words = painter.line(room, *texts[index]) if index < len(texts) else painter.line(room)
+    for row in range(cards.height):
+        picture = drawn[row] if row < len(drawn) else painter.words((" " * left, ""))
+        words = painter.line(room, *texts[row]) if row < len(texts) else painter.line(room)
         gap = painter.words((" " * _GAP, "")) if left else []
         lines.append(Strip([*picture, *gap, *words]).adjust_cell_length(cards.width, painter.styles[""]))
     return lines
 
 
-def _answers(place: int, found: Predictions, names: Sequence[str], painter: Painter, width: int) -> list[list[Words]]:
-    label = int(found.labels[place])
-    classes, shares = found.top_classes[place].tolist(), found.top_probabilities[place].tolist()
+def _answers(index: int, found: Predictions, names: Sequence[str], painter: Painter, width: int) -> list[list[Words]]:
+    label = int(found.labels[index])
+    classes, shares = found.top_classes[index].tolist(), found.top_probabilities[index].tolist()
     is_right = classes[0] == label
     taken = (" answered right", "muted") if is_right else (f" taken for {names[classes[0]]}", "")
-    lines: list[list[Words]] = [[(names[label], "strong"), taken], [(f"test image {place}", "muted")], []]
+    lines: list[list[Words]] = [[(names[label], "strong"), taken], [(f"test image {index}", "muted")], []]
     longest = max((len(names[number]) for number in classes), default=0)
     room = min(longest, max(width // 3, min(_LEAST_NAME, width - _LEAST_BAR - _OTHER_CELLS), 6))
     bar = max(_LEAST_BAR, min(_LONGEST_BAR, width - room - _OTHER_CELLS))

@@ -113,13 +113,13 @@ class PictureColumn(Widget):
         return Matrix(found.predictions.confusion(), self.names[: found.predictions.num_classes])
 
     @property
-    def places(self) -> list[int]:
+    def image_indices(self) -> list[int]:
         """The test images to look through: the worst mistakes, or those of a cell of the matrix."""
         if self.found is None or self.found.predictions is None:
             return []
         cell, predictions = self.panel.cell, self.found.predictions
         chosen = predictions.worst(_MOST_MISTAKES) if cell is None else predictions.of_cell(*cell)
-        return [int(place) for place in chosen]
+        return [int(index) for index in chosen]
 
     def read(self) -> None:
         """Read what is new, beside the loop that draws."""
@@ -207,7 +207,7 @@ class PictureColumn(Widget):
             return "" if found.kernels is not None else found.kernels_problem or missing
         if found.predictions is None:
             return found.predictions_problem or _NO_PREDICTIONS
-        if self.panel.subject is Subject.MISTAKES and not self.places:
+        if self.panel.subject is Subject.MISTAKES and not self.image_indices:
             return _NO_MISTAKE if self.panel.cell is None else _NO_IMAGE
         return ""
 
@@ -269,11 +269,11 @@ class PictureColumn(Widget):
         lines = [painter.line(width, (line.plain, "muted")) for line in notice]
         cards = self.cards = cards_for(width, max(1, height - len(lines)), has_images=not found.images_problem)
         first = self.panel.first
-        images, names, places = found.images, self.names, self.places
+        images, names, indices = found.images, self.names, self.image_indices
         for start in range(first, first + cards.count, cards.columns):
             drawn = [
-                card_lines(place, None if images is None else images[place], found.predictions, names, painter, cards)
-                for place in places[start : start + cards.columns]
+                card_lines(index, None if images is None else images[index], found.predictions, names, painter, cards)
+                for index in indices[start : start + cards.columns]
             ]
             gap = painter.line(2)
             for parts in zip(*drawn, strict=True):
@@ -335,7 +335,7 @@ class PictureColumn(Widget):
 
     def _mistake_captions(self, matrix: Matrix) -> list[str]:
         """Which of the images to look through are shown."""
-        panel, num_images = self.panel, len(self.places)
+        panel, num_images = self.panel, len(self.image_indices)
         last = min(num_images, panel.first + (self.cards.count if self.cards else 1))
         which = f"images {panel.first + 1}-{last}" if last > panel.first + 1 else f"image {panel.first + 1}"
         if panel.cell is None:
@@ -539,7 +539,7 @@ class PicturesPanel(Vertical, can_focus=True):
             self.redraw()
 
     def _step_image(self, across: int, down: int) -> None:
-        counts = [len(one.places) for one in self.columns]
+        counts = [len(one.image_indices) for one in self.columns]
         cards = next((one.cards for one in self.columns if one.cards), None)
         if not any(counts) or cards is None:
             return

@@ -22,7 +22,7 @@ _PLACE_NAMES = {**dict(PLACES), "chart": "Charts", "form": "Form", "app": "Every
 
 
 class HelpEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One act.
+    """One line of the help: an action and its keys, or a word and what it means.
 
     Attributes:
         group: Where it belongs.
@@ -93,7 +93,7 @@ WALK = tuple(
 
 
 def help_entries(active: Sequence[ActiveBinding]) -> list[HelpEntry]:
-    """One line for each act that has an id, in the order of the bindings; several keys of one act share it."""
+    """One line for each action that has an id, in the order of the bindings; several keys of one action share it."""
     found: dict[str, tuple[list[str], ActiveBinding]] = {}
     for item in active:
         binding = item.binding

@@ -18,7 +18,7 @@ from alexnet_tui.text import counted
 from alexnet_tui.tui.charts.axis import Measure
 from alexnet_tui.tui.charts.model import ChartSpec, Curve
 from alexnet_tui.tui.charts.raster import detect_dot_mode
-from alexnet_tui.tui.charts.screen import CHART_ACTS, CHART_BINDINGS, ChartScreen
+from alexnet_tui.tui.charts.screen import CHART_ACTIONS, CHART_BINDINGS, ChartScreen
 from alexnet_tui.tui.charts.series import Spread
 from alexnet_tui.tui.charts.widget import MetricChart
 from alexnet_tui.tui.glyphs import join_fitting
@@ -153,7 +153,7 @@ class CompareScreen(ChartScreen):
         """Keys of the charts mean nothing where there are none; there is something to bring back or not."""
         if action == "bring_back":
             return bool(self._taken_out)
-        return action not in CHART_ACTS | {"step_out"} or not self.is_mounted or bool(self.entries)
+        return action not in CHART_ACTIONS | {"step_out"} or not self.is_mounted or bool(self.entries)
 
     def _fit(self) -> None:
         self.set_class(self.size.width >= _TWO_CHARTS_WIDTH, "-two-charts")

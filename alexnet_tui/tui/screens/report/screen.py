@@ -18,7 +18,7 @@ from alexnet_tui.text import printable
 from alexnet_tui.tui import threads
 from alexnet_tui.tui.charts.axis import Measure
 from alexnet_tui.tui.charts.model import ChartSpec
-from alexnet_tui.tui.charts.screen import CHART_ACTS, CHART_BINDINGS, ChartScreen
+from alexnet_tui.tui.charts.screen import CHART_ACTIONS, CHART_BINDINGS, ChartScreen
 from alexnet_tui.tui.charts.widget import MetricChart
 from alexnet_tui.tui.keys import Keys
 from alexnet_tui.tui.notifications import notify
@@ -35,7 +35,7 @@ from alexnet_tui.tui.workers import ASKING, CoalescingWorker, ask_once
 PAGES = ("verdicts", "table", "curves", "contradictions", "source", "verify")
 _WIDE, _LOW, _MOST_SIDE_BY_SIDE = 110, 18, 3
 _SCROLLBAR_AND_PADDING = 4
-_CHART_ACTS = CHART_ACTS | {"chart"}
+_CHART_ACTIONS = CHART_ACTIONS | {"chart"}
 _key = Keys("report")
 _CHARTS = {"test_accuracy": "Test accuracy, mean ± sd", "train_accuracy": "Running train accuracy, mean ± sd"}
 
@@ -280,7 +280,7 @@ class ReportScreen(ChartScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys of charts belong to the page of curves; sets to reports that have several."""
-        if action in _CHART_ACTS:
+        if action in _CHART_ACTIONS:
             return self.page == "curves"
         if action == "details":
             return self.page == "verdicts"

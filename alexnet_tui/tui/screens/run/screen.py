@@ -22,7 +22,7 @@ from alexnet_tui.tui import run_actions, threads
 from alexnet_tui.tui.charts.axis import Measure
 from alexnet_tui.tui.charts.model import ChartSpec, View
 from alexnet_tui.tui.charts.run_curves import accuracy_curves, lead_over, loss_curves
-from alexnet_tui.tui.charts.screen import CHART_ACTS, CHART_BINDINGS, ChartScreen
+from alexnet_tui.tui.charts.screen import CHART_ACTIONS, CHART_BINDINGS, ChartScreen
 from alexnet_tui.tui.charts.widget import MetricChart
 from alexnet_tui.tui.keys import Keys, new_run_key
 from alexnet_tui.tui.notifications import notify
@@ -45,7 +45,7 @@ _LOW_HEIGHT, _TALL_HEIGHT = 16, 34
 _STEP_SECONDS, _HEAD_SECONDS, _TICK_SECONDS, _SILENCE_SECONDS = 0.5, 0.9, 1.0, 5.0
 _RESTS_A_DRAWING, _LONGEST_REST_SECONDS = 20, 2.0
 _RECENT_SECONDS = 1.4  # Younger than this, an age is plotted with the next event.
-_CURVES_ACTS = CHART_ACTS | {"next_chart", "step_out"}
+_CURVES_ACTIONS = CHART_ACTIONS | {"next_chart", "step_out"}
 
 
 class RunScreen(ChartScreen):
@@ -349,7 +349,7 @@ class RunScreen(ChartScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys of the charts mean nothing where there are none."""
-        return action not in _CURVES_ACTS or not self.is_mounted or self.page == "curves"
+        return action not in _CURVES_ACTIONS or not self.is_mounted or self.page == "curves"
 
     def _turn_to(self, page: int) -> None:
         self.query_one("#strip", TabStrip).tab = page

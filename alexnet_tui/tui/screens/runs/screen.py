@@ -252,8 +252,16 @@ class RunsScreen(Screen[None]):
             self.table.update_rows(aged)
 
     def _show_counts(self) -> None:
-        rows, context = self._rows.values(), self.table.context
-        shortest = count = counted(len(rows), "run")
+        """How many runs there are, what to do where none are shown, and how many the filter lets through."""
+        self._show_note()
+        self._show_welcome()
+        hits = sum(len(row.acted_on) for row in self._shown)
+        self.query_one(FilterLine).show_count(hits, len(self._rows))
+
+    def _show_note(self) -> None:
+        """In the first line: how many runs, what all have in common, and what could not be read."""
+        context = self.table.context
+        shortest = count = counted(len(self._rows), "run")
         problems = self.session.watcher.problems
         if problems:  # The one without a name is that of the folder itself.
             shortest = "the runs folder cannot be read" if "" in problems else f"{len(problems)} unreadable"
@@ -264,14 +272,18 @@ class RunsScreen(Screen[None]):
             shared = [printable(str(getattr(config, key)), 20) for key in sorted(context.constant)[::-1]]
             notes[:0] = [f"{count} · all {', '.join(shared[:size])}" for size in range(len(shared), 0, -1)]
         self.query_one(TopBar).note = tuple(Content.styled(note, "$text-muted") for note in notes)
+
+    def _show_welcome(self) -> None:
+        """Above the rows: what a person without runs can do, or one whose filter lets none through."""
+        rows, problems = self._rows.values(), self.session.watcher.problems
         is_bare = all(row.is_reference for row in rows)
         if self.table.has_class("-bare") is bool(rows):
             self.query_one(KeyBar).refresh()  # With the first run, more keys do something.
         empty = self.query_one("#empty", Static)
         self.table.set_class(not rows, "-bare")
-        line, text = self.query_one(FilterLine), Content("")
+        text = Content("")
         if rows and not self._shown:
-            text = NO_HITS_YET if line.is_editing else NO_HITS
+            text = NO_HITS_YET if self.query_one(FilterLine).is_editing else NO_HITS
         # On a low terminal the runs that came with the program need the lines themselves.
         elif is_bare and (not rows or self.app.size.height >= _WISHED_FROM_HEIGHT):
             of_folder = Content.styled(printable(problems.get("", ""), 400), "$error")
@@ -279,7 +291,6 @@ class RunsScreen(Screen[None]):
         empty.set_class(bool(text), "-shown")
         if text:
             empty.update(text)
-        line.show_count(sum(len(row.acted_on) for row in self._shown), len(rows))
 
     def offers(self, action: str) -> bool:
         """Whether the key bar names an action: without a run, only what starts one."""
@@ -417,7 +428,7 @@ class RunsScreen(Screen[None]):
         if self.session.folder.is_grouped and not self.table.context.has_groups:
             notify(self, "Runs of one experiment would be one row, whatever their seeds; here are no two.")
 
-    # Acts on runs
+    # Actions on runs
 
     def _with_chosen(self, act: str, then: Callable[[Screen[Any], Session, list[str]], object]) -> None:
         """Do something with the run under the cursor, or with the marked ones; asks where it is none of those.

@@ -21,8 +21,8 @@ from alexnet_tui.report.wording import (
     interval,
     ours,
     published,
+    secondary_text,
     section_title,
-    side,
 )
 from alexnet_tui.text import MISSING, printable
 
@@ -112,9 +112,13 @@ def _section(section: Section) -> Iterator[str]:
     headings = ["Claim", "Verdict", "Estimate", "95% interval", "Corrected p", "Study"]
     verdicts = (_row(_verdict_cells(verdict)) for verdict in section.claims)
     yield from _table(_tabular("llrrrl", headings, verdicts), f"Verdicts, {section_title(section)}. {P_NOTE}")
-    sides = [f"Also on claim {verdict.number}: {side(one)}" for verdict in section.claims for one in verdict.secondary]
-    if sides:
-        yield from (r"\begin{itemize}\sloppy", *(rf"\item {escape_latex(one)}" for one in sides), r"\end{itemize}", "")
+    others = [
+        f"Also on claim {verdict.number}: {secondary_text(one)}"
+        for verdict in section.claims
+        for one in verdict.secondary
+    ]
+    if others:
+        yield from (r"\begin{itemize}\sloppy", *(rf"\item {escape_latex(one)}" for one in others), r"\end{itemize}", "")
 
 
 def _verdict_cells(verdict: ClaimVerdict) -> list[str]:

@@ -6,7 +6,7 @@ from alexnet_tui.analysis.metrics import METRICS, Unit
 from alexnet_tui.analysis.samples import Sample
 from alexnet_tui.report.content import Report, Section
 from alexnet_tui.report.table import REPORTED
-from alexnet_tui.report.wording import facts, heading, ours, provenance, registered, section_title, side
+from alexnet_tui.report.wording import facts, heading, ours, provenance, registered, secondary_text, section_title
 from alexnet_tui.text import MISSING
 
 
@@ -24,7 +24,7 @@ def explain(report: Report) -> Iterator[str]:
             for sample, name in ((verdict.larger, "A = "), (verdict.smaller, "B = ")):
                 yield from _explain_sample(metric.unit if metric else Unit.POINTS, sample, name)
             for found in verdict.secondary:
-                yield f"  also: {side(found)}"
+                yield f"  also: {secondary_text(found)}"
                 for one in found.samples:
                     yield from _explain_sample(METRICS["t25"].unit, one, "of ")
         yield ""

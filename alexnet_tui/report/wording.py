@@ -133,7 +133,7 @@ def facts(verdict: ClaimVerdict) -> list[tuple[str, str]]:
     if verdict.published_effect is not None:
         pairs.append(("The study", f"{effect(verdict.published_effect, verdict.unit)}. {verdict.published}"))
     if verdict.own:
-        pairs.append(("Ours, its way", side(verdict.own)))
+        pairs.append(("Ours, its way", secondary_text(verdict.own)))
     if verdict.paper:
         pairs.append(("The paper", verdict.paper))
     pairs += [("" if index else "Remarks", text) for index, text in enumerate(verdict.remarks)]
@@ -147,11 +147,11 @@ def card(verdict: ClaimVerdict) -> list[tuple[str, str]]:
     if verdict.published_effect is not None:
         pairs.append(("The study", f"{effect(verdict.published_effect, verdict.unit)} ({CAVEAT})"))
     if verdict.own:
-        pairs.append(("Ours, its way", side(verdict.own)))
+        pairs.append(("Ours, its way", secondary_text(verdict.own)))
     own = verdict.own.name if verdict.own else ""
     # The means above are the levels of the metric.
     others = [one for one in verdict.secondary if one.name != own and one.unit != "level"]
-    pairs += [("" if index else "Also", side(one)) for index, one in enumerate(others)]
+    pairs += [("" if index else "Also", secondary_text(one)) for index, one in enumerate(others)]
     return pairs + [("" if index else "Remarks", text) for index, text in enumerate(verdict.remarks)]
 
 
@@ -217,8 +217,8 @@ def _runs(found: Sample) -> str:
     return f"{len(found.runs)} x {found.title}{censored}"
 
 
-def side(found: Secondary) -> str:
-    """A side report in words."""
+def secondary_text(found: Secondary) -> str:
+    """A secondary outcome in words."""
     value = f" {effect(found.value, found.unit)}" if found.value is not None else ""
     note = f" ({found.note})" if found.note and found.value is not None else ""
     remark = f" {found.note}" if found.note and found.value is None else ""

@@ -19,7 +19,7 @@ from alexnet_tui.cli.app import parser
 from alexnet_tui.command_lines import commands_on, shell_command
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.report.build import build_selection
-from alexnet_tui.report.wording import side
+from alexnet_tui.report.wording import secondary_text
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import planning
@@ -166,7 +166,7 @@ def test_own_runs_that_are_not_there_are_reproduced_and_not_a_study_of_nobody(st
 
 def test_what_stands_beside_claim_2_advises_the_same_commands_wherever_the_runs_are(store: Store) -> None:
     write_run(store, RunConfig(epochs=2, data="synthetic", lrn=True))
-    beside = " ".join(side(one) for one in build_selection(select_runs(store)).claims[1].secondary)
+    beside = " ".join(secondary_text(one) for one in build_selection(select_runs(store)).claims[1].secondary)
     lines = advised(beside)
     assert [parse(line) for line in lines] == [["study", "new"], ["study", "run"]]
     assert not any("--runs-dir" in line for line in lines), "a report that is passed on names no one's folders"

@@ -35,18 +35,18 @@ class Secondary(msgspec.Struct, frozen=True):
     samples: tuple[Sample, ...] = ()
 
 
-OTHER_MEASURES: Mapping[str, tuple[str, ...]] = {
+SAME_QUANTITY: Mapping[str, tuple[str, ...]] = {
     "gap": ("val_selected_gap",),
     "t25": ("t25_seconds", "t25_running"),
     "final_test": ("last_test", "val_selected_test", "max_test"),
 }
 """By the metric of a claim: other measures of the same quantity, compared in the direction of the claim."""
-BESIDE: Mapping[str, tuple[str, ...]] = {
+TRADE_OFFS: Mapping[str, tuple[str, ...]] = {
     "gap": ("final_test",),
     "train_error": ("test_error", "gap"),
     "converged": ("final_test",),
 }
-"""By the metric of a claim: what its price may be, the claim's group minus its reference."""
+"""By the metric of a claim: what may be lost for it, the claim's group minus its reference."""
 
 
 def secondary_outcomes(claim: Claim, larger: GroupRuns, smaller: GroupRuns, runs: GroupedRuns) -> Iterator[Secondary]:
@@ -56,14 +56,14 @@ def secondary_outcomes(claim: Claim, larger: GroupRuns, smaller: GroupRuns, runs
     metric = METRICS.get(claim.metric)
     if metric is None:
         return
-    if claim.metric in BESIDE and metric.unit.is_share:
+    if claim.metric in TRADE_OFFS and metric.unit.is_share:
         for one in (group, reference):
             if (level := sample(one.used, metric).mean) is not None:
                 yield Secondary(f"{metric.heading} of {one.group.title!r}", 100 * level, "level")
-    for name in BESIDE.get(claim.metric, ()):
+    for name in TRADE_OFFS.get(claim.metric, ()):
         if (found := _compared(METRICS[name], group, reference, "points")) and found.value is not None:
-            yield Secondary(found.name, found.value, note=_price(claim, name, found.value, pair))
-    for name in OTHER_MEASURES.get(claim.metric, ()):
+            yield Secondary(found.name, found.value, note=_trade_off(claim, name, found.value, pair))
+    for name in SAME_QUANTITY.get(claim.metric, ()):
         if found := _compared(METRICS[name], larger, smaller, claim.unit):
             yield found
     yield from _sensitivity(claim, metric, reference, group, runs)
@@ -109,7 +109,7 @@ def _ratio(metric: Metric, slow: GroupRuns, fast: GroupRuns) -> Secondary | None
     return Secondary(name, ratio, "ratio", f"at least; {runs} not reached" if a.num_censored else "")
 
 
-def _price(claim: Claim, name: str, difference: float, pair: tuple[GroupRuns, GroupRuns]) -> str:
+def _trade_off(claim: Claim, name: str, difference: float, pair: tuple[GroupRuns, GroupRuns]) -> str:
     """Whether the gap fell only because the network learned less."""
     if (claim.metric, claim.direction, name) != ("gap", "lower", "final_test") or difference >= 0:
         return ""

@@ -21,8 +21,8 @@ from alexnet_tui.text import counted
 from alexnet_tui.tui import download_question, run_actions, threads
 from alexnet_tui.tui.keys import Keys, row_keys
 from alexnet_tui.tui.notifications import notify
-from alexnet_tui.tui.screens.studies import plans as queue_plans
 from alexnet_tui.tui.screens.studies import queue_view, source
+from alexnet_tui.tui.screens.studies.planner import StudyPlanner
 from alexnet_tui.tui.screens.studies.queue_view import QueueRow
 from alexnet_tui.tui.screens.studies.request import REPRODUCTION, StudyRequest
 from alexnet_tui.tui.screens.studies.source import Snapshot
@@ -84,6 +84,7 @@ class StudiesScreen(Screen[None]):
         self._problem = ""
         self._stamp: tuple[object, ...] = ()
         self._engines = source.Engines()
+        self._planner = StudyPlanner(self, session, self._take_plan)
         self._reading = CoalescingWorker(self, self._take)
         self._polling = CoalescingWorker(self, self._poll)
 
@@ -384,7 +385,7 @@ class StudiesScreen(Screen[None]):
 
     def action_new(self) -> None:
         """Ask for a plan."""
-        queue_plans.ask(self, self.session, self._names, self._take_plan)
+        self._planner.ask(self._names)
 
     def action_reproduce(self) -> None:
         """Ask, then reproduce the whole study or go on with it."""
@@ -392,7 +393,7 @@ class StudiesScreen(Screen[None]):
             self.show(REPRODUCTION)
             self._start(REPRODUCTION)
         else:
-            queue_plans.ask_reproduction(self, self.session, self._take_plan)
+            self._planner.ask_reproduction()
 
     def _take_plan(self, request: StudyRequest, plan: Plan) -> None:
         """A plan is written: show it, and start it if that was asked for."""

@@ -4,6 +4,7 @@ import math
 import operator
 import statistics
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -126,6 +127,7 @@ def run_row(
     """The row of one run; `name` is what it is called where it has no label."""
     record = history.record
     label = printable(notes.label or record.label, 200).strip()
+    figures: dict[str, Any] = {field: METRICS[name].value(history) for field, name in ROW_METRICS.items()}
     return RunRow(
         id=record.id,
         name=label or name,
@@ -134,12 +136,6 @@ def run_row(
         state=state,
         epochs_done=history.num_epochs_done,
         progress=history.progress,
-        best=METRICS[ROW_METRICS["best"]].value(history),
-        last=METRICS[ROW_METRICS["last"]].value(history),
-        final=METRICS[ROW_METRICS["final"]].value(history),
-        gap=METRICS[ROW_METRICS["gap"]].value(history),
-        t25=METRICS[ROW_METRICS["t25"]].value(history),
-        seconds=METRICS[ROW_METRICS["seconds"]].value(history),
         curve=history.epochs["test_accuracy"],
         created=record.created,
         begun=begun(history, state),
@@ -150,6 +146,7 @@ def run_row(
         is_stopping=is_stopping,
         extends=printable(record.extends.runs[0], 80) if record.extends else "",
         foreign=str(record.foreign) if record.foreign else "",
+        **figures,
     )
 
 
@@ -170,7 +167,8 @@ def _merge(rows: Sequence[RunRow], name: str) -> RunRow:
     newest = max(rows, key=_recency)
     # A run cut short says nothing about the others: while any is finished, only finished ones count.
     counted = _one_a_seed([row for row in rows if row.state is State.FINISHED] or rows)
-    best = _present(row.best for row in counted)
+    values = {field: _present(getattr(row, field) for row in counted) for field in ROW_METRICS}
+    figures: dict[str, Any] = {field: statistics.fmean(known) if known else None for field, known in values.items()}
     current = _one_a_seed(rows)
     is_labelled = all(row.is_labelled for row in rows) and len({row.name for row in rows}) == 1
     return RunRow(
@@ -181,12 +179,6 @@ def _merge(rows: Sequence[RunRow], name: str) -> RunRow:
         state=min((row.state for row in current), key=_LIVE_FIRST.index),
         epochs_done=min(row.epochs_done for row in current),
         progress=statistics.fmean(row.progress for row in current),
-        best=_mean(best),
-        last=_mean(_present(row.last for row in counted)),
-        final=_mean(_present(row.final for row in counted)),
-        gap=_mean(_present(row.gap for row in counted)),
-        t25=_mean(_present(row.t25 for row in counted)),
-        seconds=_mean(_present(row.seconds for row in counted)),
         curve=mean_curve([row.curve for row in counted]),
         created=newest.created,
         begun=newest.begun,
@@ -197,7 +189,8 @@ def _merge(rows: Sequence[RunRow], name: str) -> RunRow:
         runs=tuple(rows),
         num_counted=len(counted),
         is_stopping=all(row.is_stopping for row in rows if row.state is State.RUNNING),
-        spread=_deviation(best),
+        spread=statistics.stdev(values["best"]) if len(values["best"]) > 1 else None,
+        **figures,
     )
 
 
@@ -217,14 +210,6 @@ def _one_a_seed(rows: Iterable[RunRow]) -> list[RunRow]:
 
 def _present(values: Iterable[float | None]) -> list[float]:
     return [value for value in values if value is not None and math.isfinite(value)]
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return statistics.fmean(values) if values else None
-
-
-def _deviation(values: Sequence[float]) -> float | None:
-    return statistics.stdev(values) if len(values) > 1 else None
 
 
 def mean_curve(curves: Sequence[Sequence[float]]) -> list[float]:

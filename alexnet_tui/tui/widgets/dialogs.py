@@ -282,14 +282,11 @@ class ChoiceScreen(DialogScreen[str | None]):
         """Move by as many choices as are shown."""
         self.table.page(pages)
 
+    @on(LineTable.Opened)
     def action_choose(self) -> None:
         """Take the choice under the cursor."""
         if row := self.table.row:
             self.answer(row.id)
-
-    @on(LineTable.Opened)
-    def _choose_clicked(self) -> None:
-        self.action_choose()
 
     def on_key(self, event: Key) -> None:
         """A choice's own key takes it at once."""

@@ -272,10 +272,6 @@ class CompareScreen(ChartScreen):
         self._draw_charts()
         self._show_status()
 
-    @on(LineTable.Opened)
-    def _open(self) -> None:
-        self.action_open()
-
     def action_metric(self) -> None:
         """The next metric, or the next two where two are plotted."""
         self.metric = (self.metric + (2 if self.has_class("-two-charts") else 1)) % len(CHARTED)
@@ -353,6 +349,7 @@ class CompareScreen(ChartScreen):
             others = [entry.id for entry in based if entry.id != run_id]
             self.post_message(OpenPictures([*others[:1], run_id]))
 
+    @on(LineTable.Opened)
     def action_open(self) -> None:
         """Open the run of the row."""
         if run_id := self._chosen():

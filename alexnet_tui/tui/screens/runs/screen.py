@@ -59,6 +59,9 @@ class RunsScreen(Screen[None]):
 
     Args:
         session: The session.
+
+    Attributes:
+        shown: The rows on show, in order.
     """
 
     AUTO_FOCUS = "RunsTable"
@@ -102,7 +105,7 @@ class RunsScreen(Screen[None]):
         super().__init__()
         self.session = session
         self._rows: dict[str, RunRow] = {}
-        self._shown: list[RunRow] = []
+        self.shown: list[RunRow] = []
         self._dirty: set[str] = set()
         self._spread: Deviation | None = None
         self._spread_of = ""
@@ -116,11 +119,6 @@ class RunsScreen(Screen[None]):
     def table(self) -> RunsTable:
         """The table."""
         return self.query_one(RunsTable)
-
-    @property
-    def shown(self) -> list[RunRow]:
-        """The rows on show, in order."""
-        return self._shown
 
     def compose(self) -> ComposeResult:
         """Places, filter, table, preview, keys."""
@@ -201,8 +199,8 @@ class RunsScreen(Screen[None]):
         context = self._cell_context(rows, pinned, wanted.marked)
         rows = sorted_rows(rows, context, folder.sort, is_descending=folder.is_descending)
         sort = shown_order(folder.sort, context, is_descending=folder.is_descending)
-        before = self._shown
-        self._shown = rows
+        before = self.shown
+        self.shown = rows
         columns = columns_for(rows, sort[0])
         if columns == self.table.all_columns and self.table.can_update(rows, context, sort=sort):
             self.table.update_rows([row for row, old in zip(rows, before, strict=True) if row != old])
@@ -244,7 +242,7 @@ class RunsScreen(Screen[None]):
     def _grow_older(self) -> None:
         """Show the ages of now; only rows whose age reads differently are painted again."""
         before, now = self.table.context.now, time.time()
-        begun = [(row, row.begun) for row in self._shown if row.begun is not None]
+        begun = [(row, row.begun) for row in self.shown if row.begun is not None]
         aged = [row for row, when in begun if format_age(before - when) != format_age(now - when)]
         if self.is_current and aged:
             self._now = now
@@ -255,7 +253,7 @@ class RunsScreen(Screen[None]):
         """How many runs there are, what to do where none are shown, and how many the filter lets through."""
         self._show_note()
         self._show_welcome()
-        hits = sum(len(row.acted_on) for row in self._shown)
+        hits = sum(len(row.acted_on) for row in self.shown)
         self.query_one(FilterLine).show_count(hits, len(self._rows))
 
     def _show_note(self) -> None:
@@ -267,8 +265,8 @@ class RunsScreen(Screen[None]):
             shortest = "the runs folder cannot be read" if "" in problems else f"{len(problems)} unreadable"
             count += f" · {shortest}"
         notes = [count] if count == shortest else [count, shortest]
-        if context.constant and self._shown:
-            config = self._shown[0].config
+        if context.constant and self.shown:
+            config = self.shown[0].config
             shared = [printable(str(getattr(config, key)), 20) for key in sorted(context.constant)[::-1]]
             notes[:0] = [f"{count} · all {', '.join(shared[:size])}" for size in range(len(shared), 0, -1)]
         self.query_one(TopBar).note = tuple(Content.styled(note, "$text-muted") for note in notes)
@@ -282,7 +280,7 @@ class RunsScreen(Screen[None]):
         empty = self.query_one("#empty", Static)
         self.table.set_class(not rows, "-bare")
         text = Content("")
-        if rows and not self._shown:
+        if rows and not self.shown:
             text = NO_HITS_YET if self.query_one(FilterLine).is_editing else NO_HITS
         # On a low terminal the runs that came with the program need the lines themselves.
         elif is_bare and (not rows or self.app.size.height >= _WISHED_FROM_HEIGHT):
@@ -337,14 +335,6 @@ class RunsScreen(Screen[None]):
         """Move the cursor by pages."""
         self.table.page(pages)
 
-    @on(LineTable.Highlighted)
-    def _follow_cursor(self) -> None:
-        self._preview_soon()
-
-    @on(LineTable.Opened)
-    def _open_clicked(self) -> None:
-        self.action_open()
-
     @on(LineTable.CellClicked)
     def _mark_clicked(self, message: LineTable.CellClicked) -> None:
         """A click on the mark marks or unmarks."""
@@ -365,17 +355,19 @@ class RunsScreen(Screen[None]):
     def _preview_height(self) -> int:
         """The lines the rows leave free, or a few more on a high terminal; 0 where those are too few."""
         height, wish = self.app.size.height, self.session.settings.preview
-        if wish == "no" or not self._shown:
+        if wish == "no" or not self.shown:
             return 0
         greeting = _GREETING_LINES if all(row.is_reference for row in self._rows.values()) else 0
         others = _OTHER_LINES + self.query_one(KeyBar).num_lines - 1 + greeting + 2 * bool(self.session.folder.filter)
-        free = min(_LARGEST_PREVIEW, height - others - len(self._shown))
+        free = min(_LARGEST_PREVIEW, height - others - len(self.shown))
         if height >= (_WISHED_FROM_HEIGHT if wish == "yes" else _PREVIEW_FROM_HEIGHT):
             least = _PREVIEW if height >= _PREVIEW_FROM_HEIGHT else _LEAST_PREVIEW
             return max(least, free)
         return free if free >= _LEAST_PREVIEW else 0
 
+    @on(LineTable.Highlighted)
     def _preview_soon(self) -> None:
+        """Draw the preview once the cursor rests."""
         if self._preview_timer is not None:
             self._preview_timer.stop()
         self._preview_timer = self.set_timer(_PREVIEW_SECONDS, self._draw_preview)
@@ -459,6 +451,7 @@ class RunsScreen(Screen[None]):
         ]
         self.app.push_screen(ChoiceScreen(f"{act} which?", choices), answer)
 
+    @on(LineTable.Opened)
     def action_open(self) -> None:
         """Open the run; of a group, compare its runs."""
         row = self.table.row

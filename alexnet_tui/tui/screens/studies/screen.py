@@ -222,10 +222,6 @@ class StudiesScreen(Screen[None]):
             if event.chain > 1:
                 self.action_open()
 
-    @on(LineTable.Opened)
-    def _open(self) -> None:
-        self.action_open()
-
     def action_move(self, rows: int) -> None:
         """Move the cursor."""
         self.table.move(rows)
@@ -251,6 +247,7 @@ class StudiesScreen(Screen[None]):
             choices = [(name, name) for name in self._names[:MAX_STUDIES]]
             self.app.push_screen(ChoiceScreen("Show a study", choices, self.study_name or ""), answer)
 
+    @on(LineTable.Opened)
     def action_open(self) -> None:
         """Open the run of the cell."""
         cell = self.cell
@@ -325,13 +322,6 @@ class StudiesScreen(Screen[None]):
 
     def action_shift(self, step: int) -> None:
         """Another turn for the cell."""
-        self._shift(step)
-
-    def action_first(self) -> None:
-        """The next turn for the cell."""
-        self._shift(-MAX_CELLS)
-
-    def _shift(self, step: int) -> None:
         cell, now = self.cell, self.now
         if cell is None or now is None:
             return
@@ -340,6 +330,10 @@ class StudiesScreen(Screen[None]):
             self._do(lambda: study_queue.shift(store, now.plan.name, waiting, cell.index, step))
         else:
             notify(self, f"This cell is {cell.state}: it has no turn to change.")
+
+    def action_first(self) -> None:
+        """The next turn for the cell."""
+        self.action_shift(-MAX_CELLS)
 
     # Plans and workers
 

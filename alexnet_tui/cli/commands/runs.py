@@ -1,6 +1,7 @@
 """``runs``: the runs on record, as a table and as JSON."""
 
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Annotated
 
@@ -154,12 +155,12 @@ def runs(
     listing = store.list()
     limit = None if as_json or show_all else _SHOWN_RUNS
     rows: list[Row] = []
-    for record in sorted(listing.runs, key=lambda record: _rank(store, record))[:limit]:
+    for record in _ranked(store, listing.runs)[:limit]:
         try:
             rows.append(row_of(store, *_load(store, record.id)))
         except StoreError as error:  # Damaged, or deleted meanwhile.
             listing.problems.append(str(error))
-    rows.sort(key=lambda row: _rank(store, row.history.record, row.begun))
+    rows.sort(key=lambda row: _rank(row.history.record, row.begun, is_reference=row.is_reference))
     if as_json:
         write_json([summary(row) for row in rows])
     elif rows:
@@ -174,12 +175,22 @@ def runs(
     return ExitCode.DONE
 
 
-def _rank(store: Store, record: RunRecord, begun: float | None = None) -> tuple[object, ...]:
+def _ranked(store: Store, records: Iterable[RunRecord]) -> list[RunRecord]:
+    """Records in their order, as far as it can be told without reading logs: those begun by when they were made."""
+    directories = store.scan()[0]
+
+    def rank(record: RunRecord) -> tuple[object, ...]:
+        directory = directories.get(record.id, store.root / record.id)  # It may be deleted meanwhile.
+        begun = record.created if log_bytes(directory) else None
+        return _rank(record, begun, is_reference=store.holds_reference(directory))
+
+    return sorted(records, key=rank)
+
+
+def _rank(record: RunRecord, begun: float | None, *, is_reference: bool) -> tuple[object, ...]:
     """Puts the newest first; those that wait behind those begun, in their order; and reference runs last."""
-    directory = store.path(record.id)
-    waits = not log_bytes(directory)
-    order = (record.created, natural_key(record.id)) if waits else (-(begun or record.created), [])
-    return store.holds_reference(directory), waits, order
+    order = (record.created, natural_key(record.id)) if begun is None else (-begun, [])
+    return is_reference, begun is None, order
 
 
 def _print_silence(store: Store, row: Row) -> None:

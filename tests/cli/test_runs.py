@@ -24,7 +24,7 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.state import State
-from alexnet_tui.runs.store import Store
+from alexnet_tui.runs.store import Listing, Store
 from alexnet_tui.text import MISSING
 
 ROOT = Path(__file__).parents[2]
@@ -124,6 +124,22 @@ def test_runs_that_wait_are_listed_after_those_begun_and_have_no_age(run: Run, s
     assert [line.split()[0] for line in lines[1:3]] == begun
     assert [line.split()[0] for line in lines[3:51]] == waiting[:48]
     assert lines[1].split()[-2] != lines[3].split()[-1] == MISSING
+
+
+def test_a_run_that_is_deleted_while_the_list_is_made_does_not_end_it(
+    run: Run, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, gone = (fake_runs.write_run(store, RunConfig(epochs=1, seed=seed)).id for seed in range(2))
+    listed = Store.list
+
+    def list_and_delete(self: Store) -> Listing:
+        listing = listed(self)
+        shutil.rmtree(store.root / gone)
+        return listing
+
+    monkeypatch.setattr(Store, "list", list_and_delete)
+    result = run("runs", "--json")
+    assert (result.code, [row["id"] for row in json.loads(result.out)]) == (0, [kept])
 
 
 def test_an_empty_folder_says_how_to_begin(run: Run, store: Store) -> None:

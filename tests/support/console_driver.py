@@ -9,6 +9,7 @@ from typing import Any
 
 from settling_loop import SettlingLoop
 from textual._xterm_parser import XTermParser
+from textual.app import App
 from textual.css.model import RuleSet
 from textual.css.stylesheet import Stylesheet
 from textual.pilot import Pilot
@@ -150,12 +151,25 @@ def _short_pauses() -> Iterator[None]:
 
 
 @asynccontextmanager
+async def running(app: App[Any], size: tuple[int, int], *, notifications: bool = False) -> AsyncIterator[Pilot[Any]]:
+    """The console without a terminal; its workers end before its screens are removed.
+
+    Textual sees to that where a program runs to its end, and not in `run_test`.
+    """
+    async with app.run_test(size=size, notifications=notifications) as pilot:
+        try:
+            yield pilot
+        finally:
+            app.workers.cancel_all()
+
+
+@asynccontextmanager
 async def console(
     store: Store, *, size: tuple[int, int] = (80, 24), run_id: str | None = None
 ) -> AsyncIterator[Driver]:
     """The console on a runs folder."""
     with _short_pauses():
         app = ConsoleApp(store, run_id)
-        async with app.run_test(size=size) as pilot:
+        async with running(app, size) as pilot:
             await pilot.pause()
             yield Driver(app, pilot)

@@ -15,7 +15,7 @@ from typing import TypeVar
 from unittest.mock import patch
 
 import picture_runs
-from console_driver import Driver
+from console_driver import Driver, running
 from picture_runs import HOST, NOW, SEEDS, SHAPES
 from settling_loop import SettlingLoop
 from svg_screen import to_svg
@@ -141,7 +141,7 @@ async def staged(gallery: Gallery, name: str | Scene, size: tuple[int, int]) -> 
     app.session.folder.pinned = gallery.compared[0]
     app.session.folder.marked = list(gallery.compared[-4:]) if gallery.live else []
     with picture_runs.trained(gallery.store, gallery.live) if gallery.live else nullcontext():
-        async with app.run_test(size=size) as pilot:
+        async with running(app, size) as pilot:
             driver = Driver(app, pilot)
             await pilot.pause()
             if scene.compares:

@@ -1,10 +1,14 @@
 """Dialogs: they answer once however many keys come at once, and to the mouse; help fits any terminal."""
 
+import asyncio
+import threading
+from collections.abc import Callable
+
 import pytest
 from console_driver import Driver, console, driven
 from fake_runs import write_run
 from textual import events
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.store import Store
@@ -158,3 +162,39 @@ async def test_nothing_that_is_pasted_reaches_the_terminal_as_it_is(
         c.app.post_message(events.Paste("Grüße"))
         await c.pilot.pause()
         assert c.app.screen.query_one(Input).value == f"{kept}Grüße"
+
+
+class SlowToClose(Static):
+    """A widget whose removal lasts until something else has happened."""
+
+    def __init__(self, removing: asyncio.Event, is_over: Callable[[], bool]) -> None:
+        super().__init__()
+        self._removing, self._is_over = removing, is_over
+
+    async def on_unmount(self) -> None:
+        self._removing.set()
+        while not self._is_over():
+            await asyncio.sleep(0.01)
+
+
+@driven
+async def test_details_that_arrive_while_the_dialog_closes_are_dropped(store: Store, run_id: str) -> None:
+    asked, may_answer, removing = threading.Event(), threading.Event(), asyncio.Event()
+
+    def details() -> list[str]:
+        asked.set()
+        may_answer.wait(30)
+        return ["late"]
+
+    async with console(store) as c:
+        dialog = ConfirmScreen("Sure?", ["…"], action="Do", details=details)
+        c.app.push_screen(dialog)
+        await c.wait_for(asked.is_set)
+        (worker,) = (worker for worker in c.app.workers if worker.node is dialog)
+        await dialog.mount(SlowToClose(removing, lambda: worker.is_finished))
+        c.app.post_message(events.Key("n", "n"))
+        await asyncio.wait_for(removing.wait(), 30)
+        may_answer.set()
+        await c.wait_for(lambda: worker.is_finished)
+        assert worker.is_cancelled
+        assert c.app.is_running

@@ -13,7 +13,7 @@ from typing import Any
 
 import fake_trainer
 import pytest
-from console_driver import console, driven
+from console_driver import console, driven, running
 from fake_runs import write_run
 from textual import events
 from textual.app import App, ComposeResult
@@ -149,7 +149,7 @@ async def opened(
         archive.parent.mkdir(parents=True)
         archive.touch()
     app = FormApp(store)
-    async with app.run_test(size=size) as pilot:
+    async with running(app, size) as pilot:
         app.open_new_run(template)
         await pilot.pause()
         screen = app.screen

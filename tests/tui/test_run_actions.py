@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from console_driver import Driver, console, driven
+from console_driver import Driver, console, driven, running
 from fake_runs import open_writer, write_run
 from picture_runs import trained
 from textual import events
@@ -428,7 +428,7 @@ async def test_messages_cover_neither_buttons_nor_axes(store: Store) -> None:
 async def test_a_message_of_a_dialog_is_above_it(store: Store) -> None:
     write_run(store, RunConfig(epochs=1))
     app = ConsoleApp(store)
-    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+    async with running(app, (80, 24), notifications=True) as pilot:
         c = Driver(app, pilot)
         await c.press("s")
         await c.wait_for(lambda: "Sort by" in c.text())

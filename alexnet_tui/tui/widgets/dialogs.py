@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 from textual.events import Click, Key, Resize
+from textual.messages import Prune
 from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input, Static
@@ -59,6 +60,10 @@ class DialogScreen(ModalScreen[Answer]):
     def on_resize(self, event: Resize) -> None:
         """The terminal may have become lower under the dialog."""
         self.set_class(event.size.height < _SHORT_HEIGHT, "-short")
+
+    async def on_prune(self, event: Prune) -> None:
+        """Cancel the workers, which would write into widgets that are removed before the dialog itself is."""
+        self.workers.cancel_node(self)
 
     def can_view_entire(self, widget: Widget) -> bool:
         """Whether a widget is in sight and not below the line of keys; where it is not, focusing it scrolls there."""

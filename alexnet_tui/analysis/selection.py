@@ -14,8 +14,7 @@ from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.runs.run_ids import REFERENCE
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import queue as study_queue
-from alexnet_tui.studies import study_files
+from alexnet_tui.studies import planned_runs, study_files
 from alexnet_tui.studies.plan import load_plan, readable_plans
 from alexnet_tui.text import printable, quoted
 
@@ -60,7 +59,7 @@ def select_runs(
     names: Iterable[str] = (),
     *,
     skip_steps: bool = True,
-    find: study_queue.Find | None = None,
+    find: planned_runs.Find | None = None,
     has_foreign: bool = False,
     needs_finished: bool = True,
 ) -> Selection:
@@ -118,7 +117,7 @@ def _planned(
     names: Iterable[str],
     histories: Sequence[RunHistory],
     problems: list[str],
-    find: study_queue.Find | None,
+    find: planned_runs.Find | None,
 ) -> list[PlannedStudy]:
     """The registered studies of these names that have a run."""
     found, plans = list[PlannedStudy](), readable_plans(store)
@@ -148,12 +147,12 @@ def _members(name: str, runs: Sequence[RunRecord], reference: Collection[str], *
     return own or [record.id for record in oldest_first if record.config.variant == name]
 
 
-def _missing(store: Store, name: str, find: study_queue.Find | None) -> list[Missing]:
+def _missing(store: Store, name: str, find: planned_runs.Find | None) -> list[Missing]:
     plan = load_plan(store, name)
     return [
         Missing(plan.configs[cell.index], cell.state)
-        for cell in study_queue.status(store, plan, find)
-        if cell.state in tuple(study_queue.PlannedRunState)
+        for cell in planned_runs.status(store, plan, find)
+        if cell.state in tuple(planned_runs.PlannedRunState)
     ]
 
 
@@ -176,7 +175,7 @@ def _resolve(store: Store, name: str) -> str:
         raise RunNotFoundError(store.root, reason) from error
 
 
-def _read(ids: Iterable[str], problems: list[str], look: study_queue.Find, has_foreign: bool) -> Selection:
+def _read(ids: Iterable[str], problems: list[str], look: planned_runs.Find, has_foreign: bool) -> Selection:
     found = Selection("", [], {}, problems)
     for run_id in ids:
         try:

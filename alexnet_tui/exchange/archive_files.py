@@ -9,7 +9,7 @@ from alexnet_tui.runs.notes import NOTES_FILE
 from alexnet_tui.runs.origin import IMPORTED_FILE
 from alexnet_tui.runs.run_files import CHECKPOINT_NAME, CHECKPOINTS, EVENTS_FILE, KERNELS, PREDICTIONS_FILE, RECORD_FILE
 from alexnet_tui.studies.ledger import LEDGER_FILE
-from alexnet_tui.studies.queue import CELLS_FILE
+from alexnet_tui.studies.planned_runs import CELLS_FILE
 
 Parts = tuple[str, ...]
 """The components of a path."""

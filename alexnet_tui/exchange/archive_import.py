@@ -30,7 +30,7 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import planning, study_files
 from alexnet_tui.studies.ledger import LEDGER_FILE
 from alexnet_tui.studies.plan import Plan, decode_plan
-from alexnet_tui.studies.queue import CELLS_FILE, run_ids
+from alexnet_tui.studies.planned_runs import CELLS_FILE, run_ids
 from alexnet_tui.studies.study_files import exclusive, folder_path
 from alexnet_tui.text import printable
 

@@ -16,7 +16,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.cores import usable_cores
 from alexnet_tui.errors import LaunchError
 from alexnet_tui.launch.probe import COMMAND, rate_together
-from alexnet_tui.studies.queue import MAX_AT_ONCE
+from alexnet_tui.studies.study_queue import MAX_AT_ONCE
 from alexnet_tui.text import counted
 
 _VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"

@@ -10,7 +10,7 @@ from alexnet_tui.launch import registry
 from alexnet_tui.launch.engine import VANISHED, QueueEngine, QueueStatus
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import study_files
-from alexnet_tui.studies.queue import PlannedRun
+from alexnet_tui.studies.planned_runs import PlannedRun
 
 
 def states(queue: QueueStatus, cells: Iterable[PlannedRun]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from alexnet_tui.launch.seal import is_sealed, seal
 from alexnet_tui.locks import LOCK_FILE, is_locked
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import study_files
-from alexnet_tui.studies.queue import MAX_AT_ONCE
+from alexnet_tui.studies.study_queue import MAX_AT_ONCE
 
 ORDERS_FILE = "orders.json"
 _WORKER_FOLDER, _LOG_FILE = ".worker", "worker.log"

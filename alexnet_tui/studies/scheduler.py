@@ -25,8 +25,7 @@ from alexnet_tui.launch.trainer_process import TRAINER
 from alexnet_tui.runs.follow import RunCache
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import allocation, bookkeeping, orders, study_files
-from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies import allocation, bookkeeping, orders, planned_runs, study_files, study_queue
 from alexnet_tui.studies.allocation import Allocation
 from alexnet_tui.studies.orders import Order
 from alexnet_tui.studies.plan import Plan, check_clock, load_runnable_plan
@@ -65,7 +64,7 @@ class _Session(msgspec.Struct):
     reported: dict[int, str] = msgspec.field(default_factory=dict)
     noted: dict[int, tuple[str, str, int]] = msgspec.field(default_factory=dict)
 
-    def may_start(self, cell: study_queue.PlannedRun) -> bool:
+    def may_start(self, cell: planned_runs.PlannedRun) -> bool:
         """Whether the worker should try a cell that needs training, once more or at all."""
         was_ours = bool(self.starts[cell.index]) or cell.index in self.seen
         if was_ours and cell.state in {State.STOPPED, State.FAILED}:
@@ -117,7 +116,7 @@ class Scheduler:
         active = [order for order in listed if order.is_own]
         self._refuse([order.study for order in listed if not order.is_own])
         self._sessions = {order.study: one for order in active if (one := self._sessions.get(order.study))}
-        first: tuple[_Session, list[study_queue.PlannedRun]] | None = None
+        first: tuple[_Session, list[planned_runs.PlannedRun]] | None = None
         for order in active:
             waiting = self._guarded(order.study, partial(self._refresh, order)) or []
             if waiting and first is None:  # Nothing of a later order goes before it.
@@ -165,17 +164,17 @@ class Scheduler:
         self._troubles.pop(name, None)
         return result
 
-    def _refresh(self, order: Order) -> list[study_queue.PlannedRun]:
+    def _refresh(self, order: Order) -> list[planned_runs.PlannedRun]:
         """Report and note what changed in an order's study; its cells that may be started now."""
         session = self._session(order)
         if session is None:
             return []
-        cells = study_queue.status(self._store, session.plan, self._runs.find)
+        cells = planned_runs.status(self._store, session.plan, self._runs.find)
         _note(self._store, session, cells)
         report_cells(cells, session.reported, lambda sentence: self._report(order.study, sentence))
         session.seen |= {cell.index for cell in cells if cell.state == State.RUNNING}
         queue = study_queue.load(self._store, order.study)
-        waiting = [cell for cell in study_queue.in_order(cells, queue) if session.may_start(cell)]
+        waiting = [cell for cell in planned_runs.in_order(cells, queue) if session.may_start(cell)]
         if not waiting and not any(cell.state == State.RUNNING for cell in cells):
             refused = [cell for cell in cells if cell.needs_training and cell.index in session.refusals]
             if refused:
@@ -196,7 +195,7 @@ class Scheduler:
             self._give_up(order.study, str(error))
             withdraw_order(self._store, order.study)
             return None
-        self._sessions[order.study] = session = _Session(order, plan, study_queue.prepare_runs(self._store, plan))
+        self._sessions[order.study] = session = _Session(order, plan, planned_runs.prepare(self._store, plan))
         return session
 
     def _give_up(self, name: str, reason: str) -> None:
@@ -211,13 +210,13 @@ class Scheduler:
                 orders.withdraw(self._store, order.study)
         self._sessions.pop(order.study, None)
 
-    def _start_next(self, session: _Session, waiting: Sequence[study_queue.PlannedRun]) -> bool:
+    def _start_next(self, session: _Session, waiting: Sequence[planned_runs.PlannedRun]) -> bool:
         """Start the first cell that waits if the machine has room; whether it was started."""
         name = session.plan.name
         with study_files.exclusive(self._store):
             # Others change the queue only while they hold the same lock: what is first, or cancelled, is known here.
             queue = study_queue.load(self._store, name)
-            cell = next(iter(study_queue.in_order(waiting, queue)), None)
+            cell = next(iter(planned_runs.in_order(waiting, queue)), None)
             if cell is None or queue.is_paused:
                 return False
             training = [run_id for run_id in self._store.ids() if _is_locked(self._store, run_id)]
@@ -243,7 +242,7 @@ class Scheduler:
         self._report(name, f"{_name(cell)}: {verb} as {cell.run_id}")
         return True
 
-    def _allocation(self, session: _Session, cell: study_queue.PlannedRun, training: Sequence[str]) -> Allocation:
+    def _allocation(self, session: _Session, cell: planned_runs.PlannedRun, training: Sequence[str]) -> Allocation:
         """Which part of the machine a run gets."""
         parallel, threads = session.order.parallel, session.plan.configs[cell.index].threads
         if parallel == 1:
@@ -279,7 +278,7 @@ class Scheduler:
         self._say(sentence if not name or name == self._own else f"study {name}: {sentence}")
 
 
-def report_cells(cells: Sequence[study_queue.PlannedRun], reported: dict[int, str], say: Say) -> None:
+def report_cells(cells: Sequence[planned_runs.PlannedRun], reported: dict[int, str], say: Say) -> None:
     """Say what changed since the last look.
 
     Args:
@@ -294,11 +293,11 @@ def report_cells(cells: Sequence[study_queue.PlannedRun], reported: dict[int, st
             say(f"{sentence}, run {cell.run_id}")
 
 
-def _name(cell: study_queue.PlannedRun) -> str:
+def _name(cell: planned_runs.PlannedRun) -> str:
     return f"{cell.group} seed {cell.seed}" + (f", {cell.swept}" if cell.swept else "")
 
 
-def _note(store: Store, session: _Session, cells: Sequence[study_queue.PlannedRun]) -> None:
+def _note(store: Store, session: _Session, cells: Sequence[planned_runs.PlannedRun]) -> None:
     """Bring the ledger up to date where a run began, ended or is gone."""
     now = {cell.index: (cell.run_id, cell.state, cell.attempts) for cell in cells if cell.run_id}
     changed = {seen[0]: index for index, seen in now.items() if session.noted.get(index) != seen}
@@ -310,7 +309,7 @@ def _note(store: Store, session: _Session, cells: Sequence[study_queue.PlannedRu
 def note_all(store: Store, plan: Plan) -> None:
     """Bring a study's ledger up to date; what cannot be written now is written by the next worker."""
     with contextlib.suppress(StoreError):
-        cells = study_queue.status(store, plan)
+        cells = planned_runs.status(store, plan)
         bookkeeping.update(store, plan, {cell.run_id: cell.index for cell in cells if cell.run_id})
 
 
@@ -333,7 +332,7 @@ def is_disk_full(error: BaseException | None) -> bool:
 
 def _is_damaged_state(error: StoreError) -> bool:
     """Whether an error is about the content of a file of ours that can be made anew."""
-    is_ours = Path(error.path).name in {study_queue.QUEUE_FILE, study_queue.CELLS_FILE, orders.ORDERS_FILE}
+    is_ours = Path(error.path).name in {study_queue.QUEUE_FILE, planned_runs.CELLS_FILE, orders.ORDERS_FILE}
     return is_ours and not isinstance(error.__cause__, OSError)
 
 

@@ -23,8 +23,7 @@ from alexnet_tui.launch.trainer_process import TRAINER
 from alexnet_tui.locks import take_lock, write_owner
 from alexnet_tui.runs.follow import RunCache
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import orders, study_files
-from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies import orders, planned_runs, study_files, study_queue
 from alexnet_tui.studies.cluster import check_not_active
 from alexnet_tui.studies.orders import Order
 from alexnet_tui.studies.plan import Plan, check_clock, load_runnable_plan
@@ -54,7 +53,7 @@ def work(
     should_stop: Callable[[], bool] = lambda: False,
     prepare: Prepare = lambda config: None,
     poll_seconds: float = 2.0,
-) -> list[study_queue.PlannedRun]:
+) -> list[planned_runs.PlannedRun]:
     """Work through a plan in the foreground until nothing is left to do; returns where every cell stands then.
 
     Finished runs, and failed ones that would fail again, are left alone; stopped, lost and otherwise failed ones are
@@ -90,7 +89,7 @@ def work(
         if should_stop():
             _stop_study(store, plan, say)
         note_all(store, plan)
-        return study_queue.status(store, plan)
+        return planned_runs.status(store, plan)
 
 
 def serve(
@@ -144,7 +143,7 @@ class _Watcher:
                 f"{_before(self._store, self._plan.name)}."
             )
         with contextlib.suppress(StoreError):  # The process that works through it reports and mends.
-            report_cells(study_queue.status(self._store, self._plan, self._runs.find), self._reported, self._say)
+            report_cells(planned_runs.status(self._store, self._plan, self._runs.find), self._reported, self._say)
         return False
 
 
@@ -172,7 +171,7 @@ def withdraw(store: Store, plan: Plan, say: Say) -> None:
 
 
 def _stop_study(store: Store, plan: Plan, say: Say) -> None:
-    stopping.stop_all(store, [cell.run_id for cell in study_queue.status(store, plan) if cell.run_id], say)
+    stopping.stop_all(store, [cell.run_id for cell in planned_runs.status(store, plan) if cell.run_id], say)
 
 
 def start_worker(

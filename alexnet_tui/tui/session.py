@@ -25,7 +25,7 @@ from alexnet_tui.tui.threads import SerialExecutors
 from alexnet_tui.tui.watch.watcher import RunsWatcher
 
 if TYPE_CHECKING:
-    from alexnet_tui.studies.queue import Find
+    from alexnet_tui.studies.planned_runs import Find
 
 _CLOSE_SECONDS = 2.0
 

@@ -8,8 +8,7 @@ from alexnet_tui.runs.follow import RunCache
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import queue as study_queue
-from alexnet_tui.studies import study_files
+from alexnet_tui.studies import planned_runs, study_files
 from alexnet_tui.studies.plan import load_plan
 
 MAX_STUDIES = 24
@@ -26,7 +25,7 @@ def newest_studies(store: Store) -> list[str]:
     return sorted(created, key=lambda name: (-created[name], name))
 
 
-def finder(store: Store, histories: Mapping[str, RunHistory], states: Mapping[str, State]) -> study_queue.Find:
+def finder(store: Store, histories: Mapping[str, RunHistory], states: Mapping[str, State]) -> planned_runs.Find:
     """Looks finished runs up among those read already; of the others it reads what is new since it last looked.
 
     Those grow under the watcher's hands, so they are not looked up there. Keep it: it knows how far it has read.

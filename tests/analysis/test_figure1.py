@@ -23,8 +23,7 @@ from alexnet_tui.report.markdown import to_markdown
 from alexnet_tui.report.trace import explain
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import planning, study_files
-from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies import planned_runs, planning, study_files
 from alexnet_tui.studies.plan import Plan, load_plan
 
 FREE: dict[str, Any] = {"dropout": "0", "weight_decay": "0"}
@@ -207,12 +206,12 @@ def test_a_plan_of_the_protocol_is_both_activations_at_three_rates_in_every_seed
     assert {(one.dropout, one.weight_decay, one.epochs) for one in plan.configs} == {(0.0, 0.0, 4)}
     assert {one.activation for one in plan.configs if one.variant == "tanh"} == {"tanh"}
     assert load_plan(store, "fig1") == plan
-    assert [cell.swept for cell in study_queue.status(store, plan)][:3] == [f"learning rate {rate}" for rate in RELU]
+    assert [cell.swept for cell in planned_runs.status(store, plan)][:3] == [f"learning rate {rate}" for rate in RELU]
     assert {
         cell.swept
-        for cell in study_queue.status(store, planning.plan_variants(store, "x", variants=["tanh"], seeds=[0]))
+        for cell in planned_runs.status(store, planning.plan_variants(store, "x", variants=["tanh"], seeds=[0]))
     } == {""}
-    assert len(set(study_queue.prepare_runs(store, plan))) == 12
+    assert len(set(planned_runs.prepare(store, plan))) == 12
 
 
 def test_a_plan_written_before_there_were_protocols_is_the_report_s(store: Store) -> None:

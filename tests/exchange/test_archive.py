@@ -26,8 +26,7 @@ from alexnet_tui.runs import store as runs_store
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import bookkeeping, deletion, planning, study_files
-from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies import bookkeeping, deletion, planned_runs, planning, study_files
 from alexnet_tui.studies.plan import Plan, load_plan, verify_hash
 
 CONFIG = RunConfig(data="synthetic", epochs=2)
@@ -54,7 +53,7 @@ def make_study(store: Store, name: str = "mine", seeds: tuple[int, ...] = (0, 1)
     """A study that was trained to its end, as a worker leaves it."""
     overrides = {"epochs": "6", "data": "synthetic"}
     plan = planning.plan_variants(store, name, variants=["baseline", "tanh"], seeds=list(seeds), overrides=overrides)
-    for cell, run_id in enumerate(study_queue.prepare_runs(store, plan)):
+    for cell, run_id in enumerate(planned_runs.prepare(store, plan)):
         config = plan.configs[cell]
         with open_writer(store.path(run_id)) as writer:
             writer.write(started(config))
@@ -140,13 +139,13 @@ def test_a_folder_that_is_no_run_keeps_its_name(store: Store, other: Store, tmp_
 
 def test_a_study_is_sound_where_it_was_unpacked(store: Store, other: Store, tmp_path: Path, run: Run) -> None:
     plan = make_study(store)
-    before = [(one.state, one.run_id) for one in study_queue.status(store, plan)]
+    before = [(one.state, one.run_id) for one in planned_runs.status(store, plan)]
     archive = packed(store, tmp_path, "mine")
     found = import_archive(other, archive)
     assert (found.studies, len(found.runs), found.left_out) == ({"mine": "mine"}, 4, {})
     here = load_plan(other, "mine")
     assert verify_hash(other, here) == ""
-    assert [(one.state, one.run_id) for one in study_queue.status(other, here)] == before
+    assert [(one.state, one.run_id) for one in planned_runs.status(other, here)] == before
     ledger = bookkeeping.read(other, here)
     assert (ledger.problems, ledger.num_written, len(ledger.entries)) == ((), 13, 13)
     assert bookkeeping.changed_records(other, ledger) == []
@@ -175,7 +174,7 @@ def test_a_study_whose_name_is_taken_brings_its_own_runs(store: Store, other: St
     ledger = bookkeeping.read(other, plan)
     assert (ledger.problems, bookkeeping.changed_records(other, ledger)) == ((), [])
     assert set(bookkeeping.account(ledger).counted.values()) == set(found.runs.values())
-    assert {one.state for one in study_queue.status(other, plan)} == {"finished"}
+    assert {one.state for one in planned_runs.status(other, plan)} == {"finished"}
     told = json.loads(run("verify", "mine-2", "--json", "--runs-dir", str(other.root)).out)
     assert (told["is_sound"], told["studies"][0]["excluded"]) == (True, {})
     assert bookkeeping.read(other, theirs).problems == ()
@@ -189,7 +188,7 @@ def test_a_study_whose_name_is_taken_brings_its_own_runs(store: Store, other: St
     import_archive(third, packed(other, tmp_path, "mine-2"))
     plan = load_plan(third, "mine-2")
     assert bookkeeping.read(third, plan).problems == ()
-    assert {one.state for one in study_queue.status(third, plan)} == {"finished"}
+    assert {one.state for one in planned_runs.status(third, plan)} == {"finished"}
 
 
 def test_the_reference_study_is_here_already(store: Store, other: Store, tmp_path: Path) -> None:
@@ -227,9 +226,9 @@ def test_no_run_joins_a_study_that_is_here(
     plan = make_study(store)
     archive = packed(store, tmp_path, "mine")
     import_archive(other, archive)
-    deleted = study_queue.status(other, plan)[0].run_id
+    deleted = planned_runs.status(other, plan)[0].run_id
     delete(other, deleted)
-    before = [(one.state, one.run_id) for one in study_queue.status(other, plan)]
+    before = [(one.state, one.run_id) for one in planned_runs.status(other, plan)]
     assert before[0] == ("deleted", deleted)
     told = run("import", str(archive), "--runs-dir", str(other.root)).err
     new = f"{deleted}-2"  # The study's deleted run and the one that comes in are two runs.
@@ -237,7 +236,7 @@ def test_no_run_joins_a_study_that_is_here(
     assert f"run {new} belongs to no study here: the study it was made for is here and does not change.\n" in told
     assert (other.record(new).study, other.record(new).plan_sha256) == ("", "")
     assert json.loads((other.path(new) / "imported.json").read_bytes())["study"] == plan.name
-    assert [(one.state, one.run_id) for one in study_queue.status(other, plan)] == before
+    assert [(one.state, one.run_id) for one in planned_runs.status(other, plan)] == before
     ledger = bookkeeping.read(other, plan)
     assert (ledger.problems, list(bookkeeping.account(ledger).deleted)) == ((), [deleted])
     again = import_archive(other, archive)
@@ -249,14 +248,14 @@ def test_a_study_that_lost_a_run_before_it_was_packed_takes_none_of_that_name_fo
 ) -> None:
     plan = make_study(store)
     import_archive(other, packed(store, tmp_path, "mine"))
-    deleted = study_queue.status(store, plan)[0].run_id
+    deleted = planned_runs.status(store, plan)[0].run_id
     deletion.delete_run(store, deleted)
     assert import_archive(other, packed(store, tmp_path, "mine")).studies == {"mine": "mine-2"}
     plan = load_plan(other, "mine-2")
-    assert [one.state for one in study_queue.status(other, plan)] == ["deleted"] + ["finished"] * 3
+    assert [one.state for one in planned_runs.status(other, plan)] == ["deleted"] + ["finished"] * 3
     ledger = bookkeeping.read(other, plan)
     assert (ledger.problems, list(bookkeeping.account(ledger).deleted)) == ((), [f"{deleted}-2"])
-    assert [one.state for one in study_queue.status(other, load_plan(other, "mine"))] == ["finished"] * 4
+    assert [one.state for one in planned_runs.status(other, load_plan(other, "mine"))] == ["finished"] * 4
 
 
 def test_the_commands_pack_and_unpack(run: Run, store: Store, other: Store, tmp_path: Path) -> None:

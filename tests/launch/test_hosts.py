@@ -29,8 +29,7 @@ from alexnet_tui.runs import liveness
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import bookkeeping, cluster_task, deletion
-from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies import bookkeeping, cluster_task, deletion, planned_runs
 from alexnet_tui.studies.plan import load_plan
 from alexnet_tui.tui.screens.run.facts import status_message
 from alexnet_tui.tui.watch.watcher import RunsWatcher
@@ -237,7 +236,7 @@ def test_a_study_on_a_file_system_without_locks_has_its_ledger_in_its_own_folder
     planned = ("--variants", "baseline", "--seeds", "1", "--epochs", "1", "--data", "synthetic")
     assert run("study", "new", "mine", *planned).code == 0
     plan = load_plan(store, "mine")
-    (run_id,) = study_queue.prepare_runs(store, plan)
+    (run_id,) = planned_runs.prepare(store, plan)
     deletion.delete_run(store, run_id)
     ledger = bookkeeping.read(store, plan)
     assert [entry.kind for entry in ledger.entries] == ["registered", "made", "deleted"]

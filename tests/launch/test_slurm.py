@@ -20,8 +20,7 @@ from alexnet_tui.launch.engine import REQUEUE_SIGNAL, WITHDRAW_SIGNAL, QueueStat
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import bookkeeping, cluster_task, planning, study_files, worker
-from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies import bookkeeping, cluster_task, planned_runs, planning, study_files, worker
 from alexnet_tui.studies.plan import Plan, load_plan
 
 QUICK = {"epochs": "50", "data": "synthetic"}
@@ -34,7 +33,7 @@ def plan(store: Store) -> Plan:
 
 def submit(store: Store, plan: Plan, **options: str) -> Path:
     """The folder in which a study's job is noted."""
-    folder, run_ids = study_files.make_folder(store, plan.name), study_queue.prepare_runs(store, plan)
+    folder, run_ids = study_files.make_folder(store, plan.name), planned_runs.prepare(store, plan)
     given = {"slurm": [f"{name}={value}" for name, value in options.items()]}
     slurm.submit(folder, plan.name, store.root, run_ids, given, at_once=2)
     return folder
@@ -65,7 +64,7 @@ def test_an_array_job_has_a_task_a_run(cluster: Cluster, store: Store, plan: Pla
         ]
     ]
     assert job is not None
-    assert (job.job, job.run_ids) == ("77", study_queue.prepare_runs(store, plan))
+    assert (job.job, job.run_ids) == ("77", planned_runs.prepare(store, plan))
     assert all(run_id in (cluster.folder / "sbatch.input").read_text() for run_id in job.run_ids)
 
 
@@ -187,7 +186,7 @@ def test_attack_12_a_forged_note_decides_neither_what_runs_nor_whose_job_is_canc
 
 
 def test_a_damaged_note_hides_nothing_else(run: Run, store: Store, plan: Plan) -> None:
-    run_id = study_queue.prepare_runs(store, plan)[0]
+    run_id = planned_runs.prepare(store, plan)[0]
     (store.root / "studies" / "mine" / slurm.JOB_FILE).write_text("{")
     for words in (("show", run_id), ("study", "status", "mine")):
         done = run(*words)
@@ -289,7 +288,7 @@ def test_a_single_run_is_a_job_of_one_task(
 
 def train(store: Store, plan: Plan, script: str, number: signal.Signals | None = None) -> int:
     """A task in this thread; a signal reaches it once it trains."""
-    run_id = study_queue.prepare_runs(store, plan)[0]
+    run_id = planned_runs.prepare(store, plan)[0]
 
     def send() -> None:
         wait_for(lambda: store.is_locked(run_id) and load(store, run_id)[0].step)
@@ -305,7 +304,7 @@ def train(store: Store, plan: Plan, script: str, number: signal.Signals | None =
 
 
 def state(store: Store, plan: Plan) -> State:
-    return load(store, study_queue.prepare_runs(store, plan)[0])[1]
+    return load(store, planned_runs.prepare(store, plan)[0])[1]
 
 
 def test_a_task_trains_its_run_and_notes_it(cluster: Cluster, store: Store, plan: Plan) -> None:
@@ -359,7 +358,7 @@ def test_a_trainer_that_slurm_asked_itself_is_not_asked_twice(
 ) -> None:
     asked: list[str] = []
     monkeypatch.setattr(stopping, "stop", lambda store, run_id: asked.append(run_id))
-    run_id = study_queue.prepare_runs(store, plan)[0]
+    run_id = planned_runs.prepare(store, plan)[0]
 
     def send() -> None:
         wait_for(lambda: store.is_locked(run_id) and load(store, run_id)[0].step)
@@ -378,7 +377,7 @@ def test_a_trainer_that_slurm_asked_itself_is_not_asked_twice(
 
 
 def test_cancel_stops_a_study_of_this_machine_too(run: Run, store: Store, plan: Plan) -> None:
-    run_id = study_queue.prepare_runs(store, plan)[0]
+    run_id = planned_runs.prepare(store, plan)[0]
     local.start(store, run_id, StartOptions(command=fake_trainer.command("slow")))
     wait_for(lambda: load(store, run_id)[0].step)
     assert run("study", "cancel", "mine").code == 0

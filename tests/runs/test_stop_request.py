@@ -12,8 +12,7 @@ from alexnet_tui.locks import LOCK_FILE, take_lock, write_owner
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.stop_request import STOP_FILE, is_stopping
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import planning
-from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies import planned_runs, planning
 from alexnet_tui.tui.screens.studies.screen import StudiesScreen
 
 
@@ -23,7 +22,7 @@ def run_id(store: Store) -> Iterator[str]:
     plan = planning.plan_variants(
         store, "mine", variants=["tanh"], seeds=[0], overrides={"epochs": "4", "data": "synthetic"}
     )
-    (run_id,) = study_queue.prepare_runs(store, plan)
+    (run_id,) = planned_runs.prepare(store, plan)
     with open_writer(store.path(run_id)) as writer:
         writer.write(started(plan.configs[0]))
         writer.write(curve(1, 4))

@@ -19,9 +19,8 @@ from alexnet_tui.launch import local, stopping
 from alexnet_tui.launch.engine import StartOptions
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import bookkeeping, deletion, orders, planning
+from alexnet_tui.studies import bookkeeping, deletion, orders, planned_runs, planning
 from alexnet_tui.studies import ledger as file
-from alexnet_tui.studies import queue as study_queue
 from alexnet_tui.studies import worker as study_worker
 from alexnet_tui.studies.ledger import Entry, Ledger
 from alexnet_tui.studies.plan import Plan, load_plan, plan_hash
@@ -40,13 +39,13 @@ def path_of(store: Store, plan: Plan) -> Path:
     return store.root / "studies" / plan.name / "ledger.jsonl"
 
 
-def work(store: Store, plan: Plan, script: str = "normal") -> list[study_queue.PlannedRun]:
+def work(store: Store, plan: Plan, script: str = "normal") -> list[planned_runs.PlannedRun]:
     return study_worker.work(store, plan, command=fake_trainer.command(script), poll_seconds=0.02)
 
 
-def train(store: Store, plan: Plan) -> list[study_queue.PlannedRun]:
+def train(store: Store, plan: Plan) -> list[planned_runs.PlannedRun]:
     """What a worker leaves, without any process."""
-    for cell, run_id in enumerate(study_queue.prepare_runs(store, plan)):
+    for cell, run_id in enumerate(planned_runs.prepare(store, plan)):
         config = plan.configs[cell]
         with open_writer(store.path(run_id)) as writer:
             writer.write(started(config))
@@ -54,7 +53,7 @@ def train(store: Store, plan: Plan) -> list[study_queue.PlannedRun]:
                 writer.write(curve(epoch, config.epochs))
             writer.write(ev.Finished(epoch=config.epochs, step=20, train_seconds=1.0, elapsed_seconds=1.2))
         bookkeeping.update(store, plan, {run_id: cell})
-    return study_queue.status(store, plan)
+    return planned_runs.status(store, plan)
 
 
 MADE = [("made", cell, "") for cell in range(4)]
@@ -161,7 +160,7 @@ def test_many_runs_are_deleted_with_each_plan_read_once_and_its_ledger_written_t
     store: Store, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = planning.plan_variants(store, "other", variants=["four-conv"], seeds=[0], overrides=QUICK)
-    cells = study_queue.prepare_runs(store, plan)
+    cells = planned_runs.prepare(store, plan)
     ended = [write_run(store, one, study=plan.name).id for one in (plan.configs[0], plan.configs[1], plan.configs[1])]
     own = write_run(store, RunConfig(epochs=1)).id
     of_other = write_run(store, other.configs[0], study=other.name).id
@@ -211,7 +210,7 @@ def test_a_deletion_that_dies_between_two_runs_loses_no_line(store: Store, plan:
 
 
 def test_a_run_that_ends_while_others_are_deleted_is_noted_before_it_goes_too(store: Store, plan: Plan) -> None:
-    cells = study_queue.prepare_runs(store, plan)
+    cells = planned_runs.prepare(store, plan)
     deletions = deletion.delete_runs(store, cells[:2])
     assert next(deletions) == (cells[0], None)
     with open_writer(store.path(cells[1])) as writer:
@@ -235,15 +234,15 @@ def test_a_run_removed_behind_our_back_is_noted(store: Store, plan: Plan) -> Non
 
 
 def test_runs_that_vanish_before_any_worker_saw_them_train_are_noted(store: Store, plan: Plan) -> None:
-    run_ids = study_queue.prepare_runs(store, plan)
+    run_ids = planned_runs.prepare(store, plan)
     for run_id in run_ids:
         shutil.rmtree(store.path(run_id))
-    (store.root / "studies" / plan.name / study_queue.CELLS_FILE).unlink()
+    (store.root / "studies" / plan.name / planned_runs.CELLS_FILE).unlink()
     assert bookkeeping.account(bookkeeping.read(store, plan)).deleted == dict.fromkeys(run_ids, "found missing")
 
 
 def test_a_run_that_is_deleted_before_it_was_noted_is_noted_first(store: Store, plan: Plan) -> None:
-    run_id = study_queue.prepare_runs(store, plan)[3]
+    run_id = planned_runs.prepare(store, plan)[3]
     local.start(store, run_id, StartOptions(command=fake_trainer.command("normal")))
     assert stopping.wait_free(store, run_id, 20)
     deletion.delete_run(store, run_id)
@@ -316,7 +315,7 @@ def test_events_changed_after_the_end_are_seen(store: Store, plan: Plan) -> None
 
 
 def test_foreign_text_in_a_record_is_escaped_in_the_ledger(store: Store, plan: Plan) -> None:
-    run_id = study_queue.prepare_runs(store, plan)[0]
+    run_id = planned_runs.prepare(store, plan)[0]
     with open_writer(store.path(run_id)) as writer:
         writer.write(started(plan.configs[0]))
         writer.write(ev.Failed(reason="\x1b]0;x\x07", message=""))
@@ -360,7 +359,7 @@ def test_a_full_disk_leaves_no_half_line(store: Store, plan: Plan, monkeypatch: 
 
 def test_fault_23_a_clock_that_is_set_back_does_not_change_the_order_of_a_run(store: Store, plan: Plan) -> None:
     """The ledger is written only when a run has stopped and gone on, the clock a day back since its start."""
-    run_id = study_queue.prepare_runs(store, plan)[0]
+    run_id = planned_runs.prepare(store, plan)[0]
     now = plan.created + 10
     events = [
         (now, started(plan.configs[0])),
@@ -388,24 +387,24 @@ def test_fault_23_no_run_is_made_or_started_by_a_clock_that_is_behind_the_plan(
     with pytest.raises(StoreError, match="Set the clock"):
         study_worker.work(store, plan)
     with pytest.raises(StoreError, match="Set the clock"):
-        study_queue.prepare_runs(store, plan)
+        planned_runs.prepare(store, plan)
     assert not store.ids()
     hours = 0.0
-    study_queue.prepare_runs(store, plan)
+    planned_runs.prepare(store, plan)
     said: list[str] = []
     scheduler = Scheduler(store, command=fake_trainer.command("normal"), say=said.append)
     orders.place(store, orders.Order(study=plan.name))
     hours = -1.0
     assert not scheduler.look()
     assert "Set the clock" in said[-1]
-    assert {cell.state for cell in study_queue.status(store, plan)} == {"queued"}
+    assert {cell.state for cell in planned_runs.status(store, plan)} == {"queued"}
     hours = 0.0
     assert scheduler.look()
 
 
 def test_before_a_planned_run_is_deleted_its_study_is_named(store: Store) -> None:
     mine = planning.plan_variants(store, "mine", variants=["tanh"], seeds=[0, 1], overrides={"epochs": "2"})
-    first, second = study_queue.prepare_runs(store, mine)
+    first, second = planned_runs.prepare(store, mine)
     alone = store.create(RunConfig()).id
     assert deletion.deletion_warnings(store, [alone]) == []
     (one,) = deletion.deletion_warnings(store, [first])

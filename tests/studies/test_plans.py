@@ -17,8 +17,7 @@ from alexnet_tui.errors import ClaimError, UsageError
 from alexnet_tui.runs.origin import IMPORTED_FILE
 from alexnet_tui.runs.run_ids import REFERENCE
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import bookkeeping, planning, study_files
-from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies import bookkeeping, planned_runs, planning, study_files
 from alexnet_tui.studies.plan import family_of, load_plan, plan_hash, readable_plans, verify_hash
 
 QUICK = {"epochs": "2", "data": "synthetic"}
@@ -68,7 +67,7 @@ def test_a_claim_about_any_hyperparameter_plans_its_two_groups(store: Store, dec
     claims = registered_claims.read_file(decay)
     plan = planning.plan_claims(store, "mine", claims, seeds=range(2), known_metrics=METRICS, overrides=QUICK)
     assert plan.groups == {"weight-decay-0": {"weight_decay": 0.0}, "baseline": {}}
-    cells = study_queue.status(store, plan)
+    cells = planned_runs.status(store, plan)
     assert [(cell.group, plan.configs[cell.index].weight_decay, cell.seed) for cell in cells] == [
         ("weight-decay-0", 0.0, 0),
         ("baseline", 5e-4, 0),
@@ -254,7 +253,7 @@ def test_readings_are_every_combination_of_what_the_report_does_not_say(store: S
     texts = [swept_text(READINGS, config) for config in plan.configs]
     assert len(set(texts)) == 36
     assert texts[0] == "front end literal32, decay of weights, mirroring yes, learning rate 0.003"
-    assert all(len(cell.swept) > 50 for cell in study_queue.status(store, plan))
+    assert all(len(cell.swept) > 50 for cell in planned_runs.status(store, plan))
 
 
 def test_a_protocol_s_own_settings_cannot_be_overridden(run: Run, store: Store) -> None:

@@ -45,8 +45,7 @@ from alexnet_tui.runs.follow import RunCache, load
 from alexnet_tui.runs.run_files import LOG_FILE
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import bookkeeping, orders, planning, scheduler, study_files
-from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies import bookkeeping, orders, planned_runs, planning, scheduler, study_files, study_queue
 from alexnet_tui.studies import worker as study_worker
 from alexnet_tui.studies.plan import Plan, load_plan, plan_hash
 
@@ -73,7 +72,7 @@ def test_a_plan_registers_its_claims_under_a_hash_that_anyone_can_recompute(stor
     assert content["sha256"] == plan.sha256 == hashlib.sha256(canonical).hexdigest() == plan_hash(content)
     content["claims"][2]["smallest_effect"] = 0.1
     assert plan_hash(content) != plan.sha256
-    assert {store.record(one).plan_sha256 for one in study_queue.prepare_runs(store, plan)} == {plan.sha256}
+    assert {store.record(one).plan_sha256 for one in planned_runs.prepare(store, plan)} == {plan.sha256}
 
 
 def test_plans_of_the_first_version_stay_readable(store: Store, plan: Plan) -> None:
@@ -85,13 +84,13 @@ def test_plans_of_the_first_version_stay_readable(store: Store, plan: Plan) -> N
     assert (found.configs, found.claims, found.rules, found.sha256) == (plan.configs, [], 0, "")
 
 
-def work(store: Store, plan: Plan, script: str = "normal", **options: object) -> list[study_queue.PlannedRun]:
+def work(store: Store, plan: Plan, script: str = "normal", **options: object) -> list[planned_runs.PlannedRun]:
     command = fake_trainer.command(script)
     return study_worker.work(store, plan, command=command, poll_seconds=0.02, **options)  # type: ignore[arg-type]
 
 
 def states(store: Store, plan: Plan) -> list[str]:
-    return [cell.state for cell in study_queue.status(store, plan)]
+    return [cell.state for cell in planned_runs.status(store, plan)]
 
 
 def kinds(store: Store, run_id: str) -> Counter[type]:
@@ -99,7 +98,7 @@ def kinds(store: Store, run_id: str) -> Counter[type]:
 
 
 def assert_each_cell_finished_once(store: Store, plan: Plan) -> None:
-    cells = study_queue.status(store, plan)
+    cells = planned_runs.status(store, plan)
     assert {cell.state for cell in cells} == {"finished"}
     assert len({cell.run_id for cell in cells}) == len(plan.configs)
     mine = [record for record in store.list().runs if record.study == plan.name]
@@ -219,19 +218,19 @@ def test_a_study_whose_state_lies_elsewhere_is_refused(store: Store, plan: Plan,
     with pytest.raises(StoreError, match="this is a link"):
         load_plan(store, "report")
     with pytest.raises(StoreError, match="this is a link"):
-        study_queue.prepare_runs(store, plan)
+        planned_runs.prepare(store, plan)
     assert [path.name for path in elsewhere.iterdir()] == ["ledger.jsonl"]
 
 
 def damage_first_run(store: Store, plan: Plan) -> str:
-    run_id = study_queue.prepare_runs(store, plan)[0]
+    run_id = planned_runs.prepare(store, plan)[0]
     (store.path(run_id) / "run.json").write_text("{")
     return run_id
 
 
 def test_one_damaged_run_does_not_hide_the_others(store: Store, plan: Plan) -> None:
     run_id = damage_first_run(store, plan)
-    cell, *others = study_queue.status(store, plan)
+    cell, *others = planned_runs.status(store, plan)
     assert (cell.run_id, cell.state, cell.needs_training) == (run_id, "unreadable", False)
     assert cell.reason.startswith("the run's record cannot be read")
     assert [other.state for other in others] == ["queued"] * 3
@@ -261,26 +260,26 @@ def test_the_consoles_queue_names_its_plans(store: Store) -> None:
 
 
 def test_runs_are_made_once_however_often_one_asks(store: Store, plan: Plan) -> None:
-    first = study_queue.prepare_runs(store, plan)
-    assert study_queue.prepare_runs(store, plan) == first
+    first = planned_runs.prepare(store, plan)
+    assert planned_runs.prepare(store, plan) == first
     assert sorted(store.ids()) == sorted(first)
     assert states(store, plan) == ["queued"] * 4
     (store.root / "studies" / "report" / "cells.json").unlink()  # As after a crash before it was written.
-    assert study_queue.prepare_runs(store, plan) == first
+    assert planned_runs.prepare(store, plan) == first
 
 
 def test_runs_of_an_earlier_plan_of_the_name_serve_no_cell_of_a_new_one(store: Store) -> None:
     def plan_anew() -> Plan:
         return planning.plan_variants(store, "mine", variants=["tanh"], seeds=[0], overrides={"epochs": "2"})
 
-    old = study_queue.prepare_runs(store, plan_anew())
+    old = planned_runs.prepare(store, plan_anew())
     (store.root / "studies" / "mine.json").unlink()
     plan = plan_anew()
     assert states(store, plan) == ["planned"]
-    new = study_queue.prepare_runs(store, plan)
+    new = planned_runs.prepare(store, plan)
     assert set(new).isdisjoint(old)
     assert list(bookkeeping.account(bookkeeping.read(store, plan)).counted) == []
-    assert [cell.run_id for cell in study_queue.status(store, plan)] == new
+    assert [cell.run_id for cell in planned_runs.status(store, plan)] == new
 
 
 def forge_plan(store: Store, **changes: object) -> None:
@@ -299,17 +298,17 @@ def test_a_plan_that_contradicts_itself_is_refused(store: Store, plan: Plan, cha
 
 @pytest.mark.parametrize("content", ['{"x": "a", "²": "b", "-1": "c", "9": "d"}', "{}"])
 def test_cells_that_are_not_of_the_plan_count_for_nothing(store: Store, plan: Plan, content: str) -> None:
-    run_ids = study_queue.prepare_runs(store, plan)
+    run_ids = planned_runs.prepare(store, plan)
     (store.root / "studies" / "report" / "cells.json").write_text(content)
-    assert study_queue.prepare_runs(store, plan) == run_ids
+    assert planned_runs.prepare(store, plan) == run_ids
 
 
 @pytest.mark.slow
 def test_attack_12_a_cell_that_names_the_run_of_somebody_else_stops_nothing(store: Store, plan: Plan) -> None:
     mine = store.create(RunConfig(epochs=50)).id
-    run_ids = study_queue.prepare_runs(store, plan)
+    run_ids = planned_runs.prepare(store, plan)
     study_files.write_json(store.root / "studies" / "report" / "cells.json", {"0": mine, "1": run_ids[1]})
-    cell = study_queue.status(store, plan)[0]
+    cell = planned_runs.status(store, plan)[0]
     assert (cell.state, cell.run_id, mine in cell.reason) == ("unreadable", "", True)
     local.start(store, mine, StartOptions(command=fake_trainer.command("slow")))
     try:
@@ -328,7 +327,7 @@ def test_reference_runs_of_a_study_of_the_same_name_are_not_its_own(store: Store
     made = Store(store.root / "reference").create(plan.configs[0], study=plan.name).id
     (store.root / "reference" / made).rename(store.root / "reference" / "baseline-elsewhere")
     assert states(store, plan) == ["planned"] * 4
-    run_ids = study_queue.prepare_runs(store, plan)
+    run_ids = planned_runs.prepare(store, plan)
     assert "baseline-elsewhere" not in run_ids
     assert sorted(select_runs(store, [plan.name]).states) == sorted(run_ids)
 
@@ -377,18 +376,18 @@ def test_finished_runs_are_skipped(store: Store, plan: Plan) -> None:
 def test_what_a_resume_cannot_mend_needs_no_training(
     store: Store, plan: Plan, reason: str, needs_training: bool
 ) -> None:
-    first, *_ = study_queue.prepare_runs(store, plan)
+    first, *_ = planned_runs.prepare(store, plan)
     with open_writer(store.path(first)) as writer:
         writer.write(started(plan.configs[0]))
         writer.write(ev.Failed(reason=reason, message="why"))
-    assert study_queue.status(store, plan)[0].needs_training is needs_training
+    assert planned_runs.status(store, plan)[0].needs_training is needs_training
 
 
 def test_a_diverged_run_is_recorded_and_not_replaced(store: Store, plan: Plan) -> None:
     cells = work(store, plan, "diverge")
     assert {(cell.state, cell.reason) for cell in cells} == {("failed", "diverged")}
     work(store, plan)
-    cells = study_queue.status(store, plan)
+    cells = planned_runs.status(store, plan)
     assert {(cell.state, cell.reason) for cell in cells} == {("failed", "diverged")}
     assert all(kinds(store, cell.run_id)[ev.Started] == 1 for cell in cells)
 
@@ -430,14 +429,14 @@ def test_a_run_a_person_stops_is_left_until_the_next_worker(store: Store, plan: 
 
 def test_a_deleted_run_is_not_replaced_in_silence(store: Store, plan: Plan) -> None:
     work(store, plan)
-    gone = study_queue.status(store, plan)[2].run_id
+    gone = planned_runs.status(store, plan)[2].run_id
     store.delete(gone)
     work(store, plan)
     assert states(store, plan) == ["finished", "finished", "deleted", "finished"]
-    cells = study_queue.status(store, plan)
-    assert study_queue.deleted_text(cells, "extend it").startswith("1 run was deleted and is not trained again: `ext")
-    assert study_queue.deleted_text(cells[:2], "extend it") == ""
-    assert study_queue.status(store, plan)[2].run_id == gone
+    cells = planned_runs.status(store, plan)
+    assert planned_runs.deleted_text(cells, "extend it").startswith("1 run was deleted and is not trained again: `ext")
+    assert planned_runs.deleted_text(cells[:2], "extend it") == ""
+    assert planned_runs.status(store, plan)[2].run_id == gone
 
 
 def test_stopping_the_worker_stops_its_runs_with_a_checkpoint(store: Store, plan: Plan) -> None:
@@ -455,7 +454,7 @@ def test_a_run_that_was_asked_to_stop_is_not_asked_again(store: Store, plan: Pla
     asked: list[str] = []
 
     def stop_one_by_hand() -> bool:
-        running = [cell.run_id for cell in study_queue.status(store, plan) if cell.state == State.RUNNING]
+        running = [cell.run_id for cell in planned_runs.status(store, plan) if cell.state == State.RUNNING]
         if len(running) == 2 and not asked:
             wait_for(lambda: all(ev.Step in kinds(store, run_id) for run_id in running))
             asked.append(running[0])
@@ -465,7 +464,7 @@ def test_a_run_that_was_asked_to_stop_is_not_asked_again(store: Store, plan: Pla
         return bool(asked)
 
     work(store, plan, "counting", parallel=2, should_stop=stop_one_by_hand)
-    logs = [store.log_tail(cell.run_id) for cell in study_queue.status(store, plan) if cell.state == State.STOPPED]
+    logs = [store.log_tail(cell.run_id) for cell in planned_runs.status(store, plan) if cell.state == State.STOPPED]
     assert [log.count("asked to stop") for log in logs] == [1, 1]
 
 
@@ -706,7 +705,7 @@ def test_why_a_study_was_given_up_is_kept_whole_until_it_is_ordered_again(store:
 
 
 def test_a_study_whose_runs_cannot_be_started_keeps_the_reason(store: Store, plan: Plan) -> None:
-    run_ids = study_queue.prepare_runs(store, plan)
+    run_ids = planned_runs.prepare(store, plan)
     for run_id in run_ids:
         (store.path(run_id) / LOG_FILE).mkdir()
     order(store, plan)
@@ -847,8 +846,8 @@ def test_the_queue_can_be_reordered_and_cells_cancelled(store: Store, plan: Plan
 
 
 def test_a_change_between_choosing_and_starting_counts(store: Store, plan: Plan) -> None:
-    study_queue.prepare_runs(store, plan)
-    chosen = study_queue.status(store, plan)
+    planned_runs.prepare(store, plan)
+    chosen = planned_runs.status(store, plan)
     said: list[str] = []
 
     of_folder = scheduler.Scheduler(store, command=fake_trainer.command("normal"), say=said.append, own=plan.name)

@@ -34,8 +34,7 @@ from alexnet_tui.runs.origin import IMPORTED_FILE
 from alexnet_tui.runs.run_ids import REFERENCE
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import queue as study_queue
-from alexnet_tui.studies import study_files
+from alexnet_tui.studies import planned_runs, study_files
 from alexnet_tui.studies.plan import load_plan
 from alexnet_tui.tui.screens.new_run import launch
 from alexnet_tui.tui.screens.new_run import screen as screen_module
@@ -642,7 +641,7 @@ async def test_seeds_make_a_study_whose_first_run_starts_at_once(store: Store, s
         assert sorted(record.config.seed for record in runs.values()) == [0, 1, 2]
         assert runs[first].config.seed == 0
         plan = load_plan(store, runs[first].study)
-        assert [cell.state for cell in study_queue.status(store, plan)] == ["running", "queued", "queued"]
+        assert [cell.state for cell in planned_runs.status(store, plan)] == ["running", "queued", "queued"]
         assert (form.row("seeds").editor.text, form.screen.draft.num_runs) == ("1", 1), "the next start is of one run"
         assert not form.row("seeds").is_differing
 

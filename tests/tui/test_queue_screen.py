@@ -27,11 +27,10 @@ from alexnet_tui.locks import take_lock, write_owner
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import orders, planning, study_files
-from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies import orders, planned_runs, planning, study_files, study_queue
 from alexnet_tui.studies.orders import Order
 from alexnet_tui.studies.plan import Plan, load_plan
-from alexnet_tui.studies.queue import PlannedRun, PlannedRunState
+from alexnet_tui.studies.planned_runs import PlannedRun, PlannedRunState
 from alexnet_tui.tui.screens.report.screen import ReportScreen
 from alexnet_tui.tui.screens.run.screen import RunScreen
 from alexnet_tui.tui.screens.studies import queue_view, source
@@ -108,7 +107,7 @@ async def fill(driver: Driver, **values: str) -> None:
 @driven
 async def test_the_word_of_an_engine_is_beside_the_runs_own_states(store: Store, cluster: Cluster) -> None:
     plan = plan_study(store, seeds=1)
-    run_ids = study_queue.prepare_runs(store, plan)
+    run_ids = planned_runs.prepare(store, plan)
     slurm.submit(study_files.make_folder(store, plan.name), plan.name, store.root, run_ids, {}, at_once=0)
     cluster.answers("squeue", "0|RUNNING\n1|PENDING\n")
     async with console(store, size=(140, 40)) as driver:
@@ -127,7 +126,7 @@ async def test_the_word_of_an_engine_is_beside_the_runs_own_states(store: Store,
 @driven
 async def test_an_engine_that_does_not_answer_holds_nothing_up(store: Store, cluster: Cluster) -> None:
     plan = plan_study(store, seeds=1)
-    run_ids = study_queue.prepare_runs(store, plan)
+    run_ids = planned_runs.prepare(store, plan)
     slurm.submit(study_files.make_folder(store, plan.name), plan.name, store.root, run_ids, {}, at_once=0)
     goes_on = cluster.folder / "goes-on"
     (cluster.folder / "squeue").write_text(f'#!/bin/sh\nuntil [ -e "{goes_on}" ]; do sleep 0.05; done\nexit 9\n')
@@ -143,7 +142,7 @@ async def test_of_a_study_that_is_done_no_engine_s_silence_is_told(store: Store,
     plan = plan_study(store, seeds=1)
     for config in plan.configs:
         write_run(store, config, study=plan.name, plan_sha256=plan.sha256)
-    run_ids = study_queue.prepare_runs(store, plan)
+    run_ids = planned_runs.prepare(store, plan)
     slurm.submit(study_files.make_folder(store, plan.name), plan.name, store.root, run_ids, {}, at_once=0)
     cluster.answers("squeue", "", 9)
     async with console(store, size=(140, 40)) as driver:
@@ -154,7 +153,7 @@ async def test_of_a_study_that_is_done_no_engine_s_silence_is_told(store: Store,
 @driven
 async def test_cells_stand_in_the_order_of_work_beside_a_grid(store: Store) -> None:
     plan = plan_study(store)
-    study_queue.prepare_runs(store, plan)
+    planned_runs.prepare(store, plan)
     async with console(store) as driver:
         screen = await opened(driver)
         assert order(screen) == [0, 1, 2, 3, 4, 5]
@@ -171,7 +170,7 @@ async def test_cells_stand_in_the_order_of_work_beside_a_grid(store: Store) -> N
 @driven
 async def test_a_worker_that_waits_for_a_run_outside_says_which(store: Store) -> None:
     plan = plan_study(store)
-    study_queue.prepare_runs(store, plan)
+    planned_runs.prepare(store, plan)
     other = write_run(store, RunConfig(epochs=9), epochs_done=2)
     locks = [take_lock(store.path(other.id)), take_lock(study_files.make_folder(store, plan.name))]
     try:
@@ -204,7 +203,7 @@ async def test_k_and_j_change_the_order_and_f_puts_first(store: Store) -> None:
         await driver.press("end", "F")
         await driver.wait_for(lambda: order(screen) == [5, 0, 1, 2, 3, 4])
         assert study_queue.load(store, plan.name).order == [5, 0, 1, 2, 3, 4], "a worker reads the same"
-        assert study_queue.in_order(study_queue.status(store, plan), study_queue.load(store, plan.name))[0].index == 5
+        assert planned_runs.in_order(planned_runs.status(store, plan), study_queue.load(store, plan.name))[0].index == 5
 
 
 @driven
@@ -345,7 +344,7 @@ async def test_enter_opens_a_run_that_is_there(store: Store) -> None:
         screen = await opened(driver)
         await driver.press("enter")
         assert any("no run to look at" in one for one in driver.notifications())
-        ids = study_queue.prepare_runs(store, plan)
+        ids = planned_runs.prepare(store, plan)
         await driver.wait_for(lambda: ids[0] in driver.app.session.watcher.histories)
         await driver.wait_for(lambda: screen.cell is not None and screen.cell.run_id == ids[0])
         await driver.press("enter")
@@ -357,7 +356,7 @@ async def test_enter_opens_a_run_that_is_there(store: Store) -> None:
 @driven
 async def test_a_deleted_run_stays_deleted(store: Store) -> None:
     plan = plan_study(store)
-    ids = study_queue.prepare_runs(store, plan)
+    ids = planned_runs.prepare(store, plan)
     async with console(store) as driver:
         screen = await opened(driver)
         store.delete(ids[3])
@@ -423,7 +422,7 @@ def test_a_damaged_study_says_so_once_and_leaves_the_others_in_reach(store: Stor
 @driven
 async def test_an_unreadable_run_is_shown_and_not_started(store: Store) -> None:
     plan = plan_study(store)
-    run_id = study_queue.prepare_runs(store, plan)[0]
+    run_id = planned_runs.prepare(store, plan)[0]
     (store.path(run_id) / "run.json").write_text("{")
     async with console(store, size=(120, 40)) as driver:
         screen = await opened(driver)
@@ -897,7 +896,7 @@ async def test_a_paused_worker_starts_nothing_and_x_stops_what_trains(store: Sto
             await driver.press("x")
             await driver.wait_for(lambda: driver.app.session.watcher.states.get(running.run_id) is State.STOPPED, 30)
             await driver.wait_for(lambda: not driver.app.session.watcher.stopping)
-            cells = {cell.index: cell for cell in study_queue.status(store, plan)}
+            cells = {cell.index: cell for cell in planned_runs.status(store, plan)}
             assert cells[running.index].state == State.STOPPED
             assert [cells[index].state for index in range(4) if index != running.index] == [State.QUEUED] * 3
             assert orders.has_worker(store, plan.name)
@@ -1051,7 +1050,7 @@ async def test_a_click_chooses_a_cell_and_the_wheel_scrolls(store: Store) -> Non
 @driven
 async def test_a_running_cell_has_a_bar_and_says_where_it_trains_and_the_tab_how_far_the_study_is(store: Store) -> None:
     plan = plan_study(store, epochs=4)
-    first, second, *_ = study_queue.prepare_runs(store, plan)
+    first, second, *_ = planned_runs.prepare(store, plan)
     for run_id, done in ((first, 4), (second, 2)):
         with open_writer(store.path(run_id)) as writer:
             writer.write(started(plan.configs[0]))

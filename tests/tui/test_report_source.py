@@ -11,8 +11,7 @@ from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import planning
-from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies import planned_runs, planning
 from alexnet_tui.tui.screens.report import source as report_source
 from alexnet_tui.tui.screens.studies import source as study_source
 from alexnet_tui.tui.study_lookup import finder
@@ -36,7 +35,7 @@ def test_a_look_at_a_study_reads_only_what_is_new_in_a_long_run(store: Store, fo
     plan = planning.plan_variants(
         store, "mine", variants=["baseline"], seeds=[0], overrides={"epochs": "1000", "data": "synthetic"}
     )
-    (run_id,) = study_queue.prepare_runs(store, plan)
+    (run_id,) = planned_runs.prepare(store, plan)
     with open_writer(store.path(run_id)) as writer:
         for epoch in range(1, 501):
             writer.write(curve(epoch, 1000))

@@ -19,8 +19,7 @@ from alexnet_tui.launch.engine import HERE, Launch, QueueEngine
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.signals import handling
-from alexnet_tui.studies import orders, study_files
-from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies import orders, planned_runs, study_files, study_queue
 from alexnet_tui.studies.orders import Order
 from alexnet_tui.studies.plan import Plan, load_plan, load_runnable_plan
 from alexnet_tui.text import counted, format_count, quoted
@@ -87,9 +86,9 @@ def _hand_over(store: Store, plan: Plan, engine: QueueEngine, launch: Launch, pa
     with command_lock(store, plan.name):  # Of two who ask at once only one may.
         for config in plan.one_of_each_image_size:
             prepare_data(config)
-        study_queue.prepare_runs(store, plan)
-        queue, cells = study_queue.load(store, plan.name), study_queue.status(store, plan)
-        run_ids = [cell.run_id for cell in study_queue.in_order(cells, queue)]
+        planned_runs.prepare(store, plan)
+        queue, cells = study_queue.load(store, plan.name), planned_runs.status(store, plan)
+        run_ids = [cell.run_id for cell in planned_runs.in_order(cells, queue)]
         if not run_ids:
             say(f"study {plan.name}: nothing is left to train.")
             return ExitCode.DONE
@@ -197,13 +196,13 @@ def work_through(store: Store, plan: Plan, parallel_text: str, launch: Launch = 
             should_stop=lambda: bool(caught),
             prepare=prepare_data,
         )
-    say(f"study {plan.name}: {study_queue.counts_text(cells)}.")
-    if deleted := study_queue.deleted_text(cells, study_command(store, "extend", plan.name)):
+    say(f"study {plan.name}: {planned_runs.counts_text(cells)}.")
+    if deleted := planned_runs.deleted_text(cells, study_command(store, "extend", plan.name)):
         say(deleted)
     if caught:
         say(f"`{_goes_on(store, plan.name, parallel, launch)}` goes on.")
         return ExitCode.INTERRUPTED if caught[0] == signal.SIGINT else ExitCode.TERMINATED
-    is_whole = all(cell.state in {State.FINISHED, study_queue.PlannedRunState.CANCELLED} for cell in cells)
+    is_whole = all(cell.state in {State.FINISHED, planned_runs.PlannedRunState.CANCELLED} for cell in cells)
     return ExitCode.DONE if is_whole else ExitCode.TRAINING_FAILED
 
 

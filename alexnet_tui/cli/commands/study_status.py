@@ -17,8 +17,7 @@ from alexnet_tui.launch.engine import QueueStatus
 from alexnet_tui.runs.state import STATE_TONES, State
 from alexnet_tui.runs.stop_request import STOPPING, is_stopping
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import bookkeeping, cluster, orders, study_files
-from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies import bookkeeping, cluster, orders, planned_runs, study_files, study_queue
 from alexnet_tui.studies.plan import Plan, load_plan, verify_hash
 from alexnet_tui.text import printable
 
@@ -37,7 +36,7 @@ class _Status(msgspec.Struct, frozen=True):
     """
 
     plan: Plan
-    cells: list[study_queue.PlannedRun]
+    cells: list[planned_runs.PlannedRun]
     queue: study_queue.Queue
     has_worker: bool
 
@@ -46,7 +45,7 @@ class _Status(msgspec.Struct, frozen=True):
         """What its worker does, in a word or two; empty where there is nothing to say."""
         if self.has_worker:
             return "paused" if self.queue.is_paused else "at work"
-        ended = {State.FINISHED, study_queue.PlannedRunState.CANCELLED}
+        ended = {State.FINISHED, planned_runs.PlannedRunState.CANCELLED}
         return "given up" if self.queue.given_up and any(cell.state not in ended for cell in self.cells) else ""
 
 
@@ -55,7 +54,7 @@ _WORK_SENTENCES = {"paused": "paused, nothing more is started", "at work": "a wo
 
 def _look(store: Store, name: str) -> _Status:
     plan = load_plan(store, name)
-    cells = study_queue.status(store, plan)
+    cells = planned_runs.status(store, plan)
     return _Status(plan, cells, study_queue.load(store, name), orders.has_worker(store, name))
 
 
@@ -82,8 +81,8 @@ def status(
     plan, cells, work = found.plan, found.cells, found.work_text
     with printing() as console:
         console.print(_table(store, plan, cells, {name: cluster.states(one, cells) for name, one in queues.items()}))
-    say(f"study {name}: {study_queue.counts_text(cells)}; {_WORK_SENTENCES.get(work, 'no worker is at work')}.")
-    if deleted := study_queue.deleted_text(cells, study_command(store, "extend", name)):
+    say(f"study {name}: {planned_runs.counts_text(cells)}; {_WORK_SENTENCES.get(work, 'no worker is at work')}.")
+    if deleted := planned_runs.deleted_text(cells, study_command(store, "extend", name)):
         say(deleted)
     again, ends = study_command(store, "run", name), study_command(store, "cancel", name)
     if work == "paused":
@@ -178,7 +177,7 @@ def list_studies(as_json: options.AsJson = False, runs_dir: options.RunsDir = No
 
 
 def _table(
-    store: Store, plan: Plan, cells: Sequence[study_queue.PlannedRun], states: Mapping[str, Mapping[str, str]]
+    store: Store, plan: Plan, cells: Sequence[planned_runs.PlannedRun], states: Mapping[str, Mapping[str, str]]
 ) -> "Table":
     from rich.table import Table
     from rich.text import Text
@@ -211,5 +210,5 @@ def _list_table(found: Sequence[_Status]) -> "Table":
 
     table = Table("study", "runs", "states", "worker", box=table_box(), pad_edge=False)
     for one in found:
-        table.add_row(one.plan.name, str(len(one.cells)), study_queue.counts_text(one.cells), one.work_text)
+        table.add_row(one.plan.name, str(len(one.cells)), planned_runs.counts_text(one.cells), one.work_text)
     return table

@@ -17,8 +17,7 @@ from alexnet_tui.errors import AlexnetTuiError, TooFewImagesError
 from alexnet_tui.launch import local
 from alexnet_tui.launch.engine import StartOptions
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import planning
-from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies import planned_runs, planning
 from alexnet_tui.studies import worker as study_worker
 from alexnet_tui.tui import download_question, threads
 from alexnet_tui.tui.notifications import announce
@@ -134,7 +133,7 @@ def create_and_start(store: Store, request: LaunchRequest, commands: LaunchComma
         local.start(store, run_ids[0], StartOptions(command=commands.trainer))
         return run_ids
     plan = planning.queue_plan(store, request.configs, label=request.label)
-    run_ids = study_queue.prepare_runs(store, plan)
+    run_ids = planned_runs.prepare(store, plan)
     if not request.is_queued:
         local.start(store, run_ids[0], StartOptions(command=commands.trainer))
     study_worker.start_worker(store, plan.name, command=commands.worker)

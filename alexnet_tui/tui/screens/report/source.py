@@ -18,7 +18,7 @@ from alexnet_tui.report.content import Report
 from alexnet_tui.report.formats import ENDINGS, render
 from alexnet_tui.runs.run_ids import REFERENCE
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies import planned_runs
 from alexnet_tui.text import counted, printable
 from alexnet_tui.tui.study_lookup import MAX_STUDIES, newest_studies
 
@@ -72,7 +72,7 @@ class RunChecks(msgspec.Struct, frozen=True):
     checks: tuple[Check, ...]
 
 
-def make(store: Store, source: Source, find: study_queue.Find | None = None) -> tuple[Report, list[RunChecks]]:
+def make(store: Store, source: Source, find: planned_runs.Find | None = None) -> tuple[Report, list[RunChecks]]:
     """Read the runs, judge them, and check their records.
 
     Args:

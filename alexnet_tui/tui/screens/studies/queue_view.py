@@ -11,9 +11,9 @@ from textual.style import Style
 
 from alexnet_tui.config.protocols import PROTOCOLS
 from alexnet_tui.runs.state import State
-from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies import planned_runs
 from alexnet_tui.studies.plan import Plan
-from alexnet_tui.studies.queue import PlannedRun, PlannedRunState
+from alexnet_tui.studies.planned_runs import PlannedRun, PlannedRunState
 from alexnet_tui.text import counted, printable
 from alexnet_tui.tui.glyphs import CANCELLED, DONE, PLANNED, REST, STATE_SIGNS, TONES, cut, join_fitting, shown_state
 from alexnet_tui.tui.run_names import cut_settings
@@ -91,7 +91,7 @@ def _worker_line(now: Snapshot, width: int, states: Mapping[str, State]) -> Cont
         return Content.styled(f"Given up: {printable(now.queue.given_up, 2000)} ^r tries again.", "bold $error")
     elif now.num_waiting:
         texts = ["No worker is running: ^r starts one."]
-    elif deleted := study_queue.deleted_text(now.cells, f"alexnet-tui study extend {now.plan.name}"):
+    elif deleted := planned_runs.deleted_text(now.cells, f"alexnet-tui study extend {now.plan.name}"):
         texts, style = [deleted, "Runs were deleted: `study extend` adds seeds."], ""
     else:
         texts, style = ["Nothing is left to do: v shows the report.", "All done: v shows the report."], ""

@@ -11,7 +11,7 @@ from alexnet_tui.config.hyperparameters import RunConfig, format_value, settings
 from alexnet_tui.config.protocols import PROTOCOLS, REPORT, contents_text, parse_seeds, plan_configs, size_text
 from alexnet_tui.errors import ClaimError, ConfigError
 from alexnet_tui.studies.plan import MAX_CELLS
-from alexnet_tui.studies.queue import MAX_AT_ONCE
+from alexnet_tui.studies.study_queue import MAX_AT_ONCE
 from alexnet_tui.text import counted, printable, quoted
 
 MAX_SEEDS = 1000

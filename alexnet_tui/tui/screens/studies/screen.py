@@ -12,11 +12,11 @@ from textual.widgets import Static
 
 from alexnet_tui.errors import AlexnetTuiError
 from alexnet_tui.runs.state import State
-from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies import study_queue
 from alexnet_tui.studies import worker as study_worker
 from alexnet_tui.studies.cluster import withdraw_run
 from alexnet_tui.studies.plan import MAX_CELLS, Plan, load_plan
-from alexnet_tui.studies.queue import PlannedRun, PlannedRunState
+from alexnet_tui.studies.planned_runs import PlannedRun, PlannedRunState
 from alexnet_tui.text import counted
 from alexnet_tui.tui import download_question, run_actions, threads
 from alexnet_tui.tui.keys import Keys, row_keys

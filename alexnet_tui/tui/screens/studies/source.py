@@ -19,10 +19,10 @@ from alexnet_tui.runs.run_ids import STUDIES
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.stop_request import is_stopping
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import cluster, orders, study_files
-from alexnet_tui.studies import queue as study_queue
+from alexnet_tui.studies import cluster, orders, planned_runs, study_files, study_queue
 from alexnet_tui.studies.plan import Plan, load_plan
-from alexnet_tui.studies.queue import Find, PlannedRun, Queue
+from alexnet_tui.studies.planned_runs import Find, PlannedRun
+from alexnet_tui.studies.study_queue import Queue
 from alexnet_tui.text import counted, format_duration, plural, printable
 from alexnet_tui.tui import threads
 from alexnet_tui.tui.study_lookup import newest_studies
@@ -119,8 +119,8 @@ def read(store: Store, engines: "Engines", name: str, find: Find | None = None) 
     """
     plan = load_plan(store, name)
     queue = study_queue.load(store, name)
-    cells = study_queue.status(store, plan, find)
-    waiting = study_queue.in_order(cells, queue)
+    cells = planned_runs.status(store, plan, find)
+    waiting = planned_runs.in_order(cells, queue)
     running = [cell for cell in cells if cell.state == State.RUNNING]
     known = {cell.index for cell in (*running, *waiting)}
     answer = engines.last_answer(store, name)

@@ -1,14 +1,13 @@
-"""The queue of a study: the state of each planned run, which are made, and what comes next.
+"""The planned runs of a study: the state of each, which are made, and which of them need training.
 
-``runs/studies/NAME/`` holds what changes: which run serves which cell (so that a deleted or failed run is never
-replaced in silence), and the order of the queue. `studies.worker` works through it.
+``cells.json`` in ``runs/studies/NAME/`` says which run serves which cell of the plan, so that a deleted or failed run
+is never replaced in silence.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
 
@@ -20,33 +19,15 @@ from alexnet_tui.runs.follow import RunCache
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State, are_settings_at_fault
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import ledger, study_files
+from alexnet_tui.studies import ledger, study_files, study_queue
 from alexnet_tui.studies.ledger import Entry
-from alexnet_tui.studies.plan import LEDGER_SINCE, Plan, check_clock, check_is_planned
+from alexnet_tui.studies.plan import LEDGER_SINCE, Plan, check_clock
+from alexnet_tui.studies.study_queue import Queue
 from alexnet_tui.text import counted, printable
 
-MAX_AT_ONCE = 64
-CELLS_FILE, QUEUE_FILE = "cells.json", "queue.json"
+CELLS_FILE = "cells.json"
 _PLAN = "plan_sha256"
 """What ``cells.json`` calls the hash of the plan whose cells it has; files of earlier programs have none."""
-
-
-class Queue(msgspec.Struct, frozen=True, kw_only=True):
-    """``queue.json``: what people change while the worker works, and why a worker gave the study up.
-
-    Attributes:
-        is_paused: Start nothing more for now.
-        order: Cells to start first, in this order; the others follow as planned.
-        cancelled: Cells not to start any more.
-        at_once: How many runs may train at once when the console orders the study.
-        given_up: Why the last worker started no more of its runs, a sentence; empty once the study is ordered again.
-    """
-
-    is_paused: bool = False
-    order: list[int] = []
-    cancelled: list[int] = []
-    at_once: Annotated[int, msgspec.Meta(ge=1, le=MAX_AT_ONCE)] = 1
-    given_up: str = ""
 
 
 class PlannedRunState(StrEnum):
@@ -106,7 +87,7 @@ def status(store: Store, plan: Plan, find: Find | None = None) -> list[PlannedRu
     """
     look = find or RunCache(store).find
     run_ids = _runs_of_cells(store, plan)
-    cancelled = set(load(store, plan.name).cancelled)
+    cancelled = set(study_queue.load(store, plan.name).cancelled)
     return [
         _cell(plan, index, run_ids.get(index, ""), look, is_cancelled=index in cancelled)
         for index in range(len(plan.configs))
@@ -145,7 +126,7 @@ def _cell(plan: Plan, index: int, run_id: str, find: Find, *, is_cancelled: bool
     )
 
 
-def prepare_runs(store: Store, plan: Plan) -> list[str]:
+def prepare(store: Store, plan: Plan) -> list[str]:
     """Make the runs that are still missing, all queued; ids of the runs of all cells, in the plan's order.
 
     A cell whose run was deleted keeps that run's id: it is not replaced.
@@ -206,77 +187,10 @@ def run_ids(folder: Path) -> set[str]:
     return noted | {entry.run for entry in ledger.read_file(folder / ledger.LEDGER_FILE).entries if entry.run}
 
 
-def load(store: Store, name: str) -> Queue:
-    """The queue of a study as people left it."""
-    path = study_files.folder_path(store, name) / QUEUE_FILE
-    content = read_small(path)
-    return study_files.decode(path, content, Queue) if content else Queue()
-
-
-def toggle_pause(store: Store, name: str) -> None:
-    """Start no more runs of a study, or go on where it is paused; what trains goes on in any case."""
-    _change_queue(store, name, lambda now: msgspec.structs.replace(now, is_paused=not now.is_paused))
-
-
-def set_at_once(store: Store, name: str, at_once: int) -> None:
-    """How many runs of a study may train at once, from its next worker on."""
-    _change_queue(store, name, lambda now: msgspec.structs.replace(now, at_once=at_once))
-
-
-def give_up(store: Store, name: str, reason: str) -> None:
-    """Write down why a worker starts no more runs of a study."""
-    if reason != load(store, name).given_up:
-        _change_queue(store, name, lambda now: msgspec.structs.replace(now, given_up=printable(reason, 2000)))
-
-
-def begin_anew(store: Store, name: str) -> None:
-    """End a study's pause and forget why it was given up: whoever orders it wants it to go on."""
-    now = load(store, name)
-    if now.is_paused or now.given_up:
-        _change_queue(store, name, lambda now: msgspec.structs.replace(now, is_paused=False, given_up=""))
-
-
-def cancel(store: Store, name: str, index: int, is_cancelled: bool = True) -> None:
-    """Take a cell out of the queue, or put it back; a run that trains is not stopped."""
-
-    def change(now: Queue) -> Queue:
-        others = [cell for cell in now.cancelled if cell != index]
-        return msgspec.structs.replace(now, cancelled=sorted([*others, index] if is_cancelled else others))
-
-    _change_queue(store, name, change)
-
-
-def shift(store: Store, name: str, waiting: Collection[int], index: int, step: int) -> None:
-    """Start one of the cells that wait so many turns later, or earlier where `step` is negative."""
-
-    def change(now: Queue) -> Queue:
-        order = sorted(waiting, key=_position(now))
-        place = order.index(index)
-        order.insert(max(0, min(place + step, len(order) - 1)), order.pop(place))
-        return msgspec.structs.replace(now, order=[*order, *(cell for cell in now.order if cell not in order)])
-
-    _change_queue(store, name, change)
-
-
-def _position(queue: Queue) -> Callable[[int], tuple[int, int]]:
-    """What cells are sorted by for the order of work."""
-    rank = {index: place for place, index in enumerate(queue.order)}
-    return lambda index: (rank.get(index, len(rank)), index)
-
-
-def _change_queue(store: Store, name: str, change: Callable[[Queue], Queue]) -> None:
-    check_is_planned(store, name)
-    with study_files.exclusive(store):
-        study_files.write_json(
-            study_files.make_folder(store, name) / QUEUE_FILE, msgspec.to_builtins(change(load(store, name)))
-        )
-
-
 def in_order(cells: Iterable[PlannedRun], queue: Queue) -> list[PlannedRun]:
     """The cells of a study that need training, in the order in which a worker starts them."""
-    position = _position(queue)
-    waiting = (cell for cell in cells if cell.needs_training and cell.index not in queue.cancelled)
-    return sorted(waiting, key=lambda cell: position(cell.index))
+    waiting = {cell.index: cell for cell in cells if cell.needs_training and cell.index not in queue.cancelled}
+    return [waiting[index] for index in queue.in_order(waiting)]
 
 
 def deleted_text(cells: Iterable[PlannedRun], command: str) -> str:

@@ -72,6 +72,7 @@ class StoreError(AlexnetTuiError):
 
     def __init__(self, path: Path | str, reason: str) -> None:
         self.path = Path(path)
+        self.reason = reason
         super().__init__(f"{path}: {reason}")
 
 

@@ -19,7 +19,7 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.run_files import EVENTS_FILE
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import ledger, study_files
-from alexnet_tui.studies.ledger import LEDGER_FILE, Entry, Kind, Ledger
+from alexnet_tui.studies.ledger import LEDGER_FILE, Entry, Kind, Ledger, Problem
 from alexnet_tui.studies.plan import LEDGER_SINCE, Plan
 from alexnet_tui.text import printable
 
@@ -50,8 +50,8 @@ def read(store: Store, plan: Plan) -> Ledger:
 
     Returns:
         `Ledger.entries` is the whole account so far, in order. For a study of an earlier version, which has no
-        ledger, it is made from the runs' own records, and `Ledger.is_rebuilt` says so. `Ledger.problems` holds a
-        sentence for each place where file, chain and records disagree; none of them is fatal.
+        ledger, it is made from the runs' own records, and `Ledger.is_rebuilt` says so. `Ledger.problems` names
+        each place where file, chain and records disagree; none of them is fatal.
 
     Raises:
         StoreError: The runs folder or the ledger cannot be read.
@@ -151,8 +151,8 @@ def _with_hash(store: Store, entry: Entry, returned: Mapping[str, Entry]) -> Ent
     return msgspec.structs.replace(entry, record_bytes=size, record_sha256=digest)
 
 
-def changed_records(store: Store, found: Ledger) -> list[str]:
-    """A sentence for each finished run whose events are not those that were there when it finished."""
+def changed_records(store: Store, found: Ledger) -> list[Problem]:
+    """Finished runs whose events are not those that were there when it finished."""
     problems = []
     finishes = [entry for entries in _noted(found).values() for entry in entries if entry.is_finish]
     for entry in finishes:
@@ -160,11 +160,11 @@ def changed_records(store: Store, found: Ledger) -> list[str]:
             continue
         try:
             if _hash(store, entry.run, entry.record_bytes)[1] != entry.record_sha256:
-                problems.append(f"run {entry.run}: its events were changed after it had finished.")
+                problems.append(Problem("its events were changed after it had finished.", entry.run))
         except RunNotFoundError:
             continue
         except StoreError as error:
-            problems.append(str(error))
+            problems.append(Problem(str(error), entry.run))
     return problems
 
 
@@ -243,21 +243,22 @@ def _fact(event: ev.KnownEvent, run_id: str, cell: int, *, is_first: bool) -> En
     return Entry(kind=kind, cell=cell, run=run_id, attempt=event.attempt, outcome=outcome, wall=event.wall)
 
 
-def _contradictions(plan: Plan, found: Ledger, facts: Mapping[str, list[Entry]]) -> list[str]:
+def _contradictions(plan: Plan, found: Ledger, facts: Mapping[str, list[Entry]]) -> list[Problem]:
     """Where the records of the runs no longer say what the ledger noted."""
     problems = []
     if plan.v >= LEDGER_SINCE and not found.entries:
-        problems.append("the ledger is missing; this plan was written together with one.")
+        problems.append(Problem("the ledger is missing; this plan was written together with one."))
     plans = [entry for entry in found.entries if entry.kind in {"registered", "rebuilt"}]
     if plans and plan.sha256 not in {entry.plan_sha256 for entry in plans}:
-        problems.append("the ledger was written for another plan: this plan's hash is not in it.")
+        problems.append(Problem("the ledger was written for another plan: this plan's hash is not in it."))
     runs_before = [entry for entry in found.entries if entry.run and entry.seq < max((p.seq for p in plans), default=0)]
     if runs_before and len(plans) > 1:
-        problems.append("runs were trained under an earlier plan of this name before this one was registered.")
+        sentence = "runs were trained under an earlier plan of this name before this one was registered."
+        problems.append(Problem(sentence))
     for run_id, entries in _noted(found).items():
         said = [(fact.kind, fact.attempt, fact.outcome) for fact in facts.get(run_id, ())]
         if run_id in facts and said[: len(entries)] != [(one.kind, one.attempt, one.outcome) for one in entries]:
-            problems.append(f"run {run_id}: its record no longer says what the ledger noted of it.")
+            problems.append(Problem("its record no longer says what the ledger noted of it.", run_id))
     return problems
 
 

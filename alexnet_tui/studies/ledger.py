@@ -72,18 +72,35 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.kind == "ended" and self.outcome == "finished"
 
 
+class Problem(msgspec.Struct, frozen=True):
+    """Where a ledger is damaged, or where it and the record of a run disagree.
+
+    Attributes:
+        sentence: What is wrong.
+        run: Id of the run it is about, or empty.
+    """
+
+    sentence: str
+    run: str = ""
+
+    @property
+    def text(self) -> str:
+        """The sentence, behind the name of the run it is about."""
+        return f"run {self.run}: {self.sentence}" if self.run else self.sentence
+
+
 class Ledger(msgspec.Struct, frozen=True):
     """What a ledger says.
 
     Attributes:
         entries: Its lines, in order; those that cannot be read are left out and named in `problems`.
-        problems: A sentence for each place where the file is damaged or its chain broken.
+        problems: Each place where the file is damaged or its chain broken.
         is_rebuilt: It was made from the runs' own records after the fact, not line by line as things happened.
         num_written: How many of the entries are in the file; those after them are not noted yet.
     """
 
     entries: tuple[Entry, ...] = ()
-    problems: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
     is_rebuilt: bool = False
     num_written: int = 0
 
@@ -130,21 +147,22 @@ def _renamed(folder: Path) -> dict[str, str]:
 
 
 def _parse(content: bytes, renamed: Mapping[str, str]) -> Ledger:
-    entries, problems, previous = list[Entry](), list[str](), ""
+    entries, problems, previous = list[Entry](), list[Problem](), ""
     *lines, rest = content.split(b"\n")
     for number, line in enumerate(lines, 1):
         try:
             entry = msgspec.json.decode(line, type=Entry)
         except UNDECODABLE as error:
-            problems.append(f"line {number} cannot be read ({reason_of_damage(error)}).")
+            problems.append(Problem(f"line {number} cannot be read ({reason_of_damage(error)})."))
         else:
             new = renamed.get(entry.run)
             entries.append(msgspec.structs.replace(entry, run=new) if new else entry)
             if entry.previous != previous:
-                problems.append(f"line {number} does not follow from the line before it: one of them was changed.")
+                sentence = f"line {number} does not follow from the line before it: one of them was changed."
+                problems.append(Problem(sentence))
         previous = sha256_of(line)
     if rest:
-        problems.append("the last line is torn; the next one written mends it.")
+        problems.append(Problem("the last line is torn; the next one written mends it."))
     is_rebuilt = any(entry.kind == "rebuilt" for entry in entries)
     return Ledger(tuple(entries), tuple(problems), is_rebuilt, len(entries))
 

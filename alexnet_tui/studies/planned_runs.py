@@ -99,7 +99,7 @@ def _cell(plan: Plan, index: int, run_id: str, find: Find, *, is_cancelled: bool
     try:
         found = find(run_id) if run_id else None
     except StoreError as error:  # One damaged run must not hide or hold up all others.
-        problem = str(error).removeprefix(f"{error.path}: ")
+        problem = error.reason
     if found is not None and not plan.has_made(found[0].record):  # It must not be stopped or trained in its name.
         found, run_id, problem = None, "", f"{printable(run_id, 80)} is no run of this study."
     if found is not None:

@@ -96,7 +96,7 @@ def test_a_line_changed_removed_or_swapped_breaks_the_chain(store: Store, plan: 
     swapped = [*lines[:number], lines[number + 1], lines[number], *lines[number + 2 :]]
     for forged in (changed, removed, swapped):
         path.write_bytes(b"".join(forged))
-        assert any("does not follow" in problem for problem in bookkeeping.read(store, plan).problems)
+        assert any("does not follow" in problem.text for problem in bookkeeping.read(store, plan).problems)
         assert bookkeeping.update(store, plan).entries, "told, not fatal"
 
 
@@ -106,7 +106,7 @@ def test_a_torn_last_line_is_mended_and_what_it_said_is_written_again(store: Sto
     content = path.read_bytes()
     path.write_bytes(content[:-20])
     ledger = bookkeeping.read(store, plan)
-    assert "torn" in " ".join(ledger.problems)
+    assert "torn" in ledger.problems[0].text
     assert facts(store, plan) == whole, "the run's own record says it"
     bookkeeping.update(store, plan)
     assert bookkeeping.read(store, plan).problems == ()
@@ -119,7 +119,7 @@ def test_garbage_in_a_ledger_is_named_and_the_rest_is_read(store: Store, plan: P
     path.write_bytes(path.read_bytes() + garbage)
     train(store, plan)
     ledger = bookkeeping.read(store, plan)
-    assert ledger.problems[0].startswith("line 2 cannot be read")
+    assert ledger.problems[0].text.startswith("line 2 cannot be read")
     assert len(ledger.problems) == 1
     assert len(bookkeeping.account(ledger).counted) == 4
 
@@ -290,7 +290,7 @@ def test_a_study_of_an_earlier_version_gets_its_ledger_from_its_runs(run: Run, s
 def test_a_ledger_that_was_taken_away_is_missed(store: Store, plan: Plan) -> None:
     train(store, plan)
     path_of(store, plan).unlink()
-    assert "the ledger is missing" in " ".join(bookkeeping.read(store, plan).problems)
+    assert "the ledger is missing" in bookkeeping.read(store, plan).problems[0].text
 
 
 def test_registering_anew_after_a_look_at_the_runs_is_told(store: Store, plan: Plan) -> None:
@@ -301,7 +301,7 @@ def test_registering_anew_after_a_look_at_the_runs_is_told(store: Store, plan: P
     for cell in cells:
         store.delete(cell.run_id)
     again = planning.plan_variants(store, "report", variants=["baseline", "tanh"], seeds=[0], overrides=QUICK)
-    assert "an earlier plan of this name" in " ".join(bookkeeping.read(store, again).problems)
+    assert "an earlier plan of this name" in bookkeeping.read(store, again).problems[0].text
 
 
 def test_events_changed_after_the_end_are_seen(store: Store, plan: Plan) -> None:
@@ -309,9 +309,10 @@ def test_events_changed_after_the_end_are_seen(store: Store, plan: Plan) -> None
     assert bookkeeping.changed_records(store, bookkeeping.read(store, plan)) == []
     events = store.path(cells[2].run_id) / "events.jsonl"
     events.write_bytes(events.read_bytes().replace(b'"test_accuracy":0.', b'"test_accuracy":0.9', 1))
-    assert cells[2].run_id in bookkeeping.changed_records(store, bookkeeping.read(store, plan))[0]
+    assert [one.run for one in bookkeeping.changed_records(store, bookkeeping.read(store, plan))] == [cells[2].run_id]
     events.write_bytes(b"")
-    assert "no longer says" in " ".join(bookkeeping.read(store, plan).problems)
+    (problem,) = bookkeeping.read(store, plan).problems
+    assert problem.text == f"run {cells[2].run_id}: its record no longer says what the ledger noted of it."
 
 
 def test_foreign_text_in_a_record_is_escaped_in_the_ledger(store: Store, plan: Plan) -> None:

@@ -63,7 +63,7 @@ def plan_remarks(plan: Plan, ledger: Ledger, account: bookkeeping.Account, num_e
         yield f"{counted(num_excluded, 'run')} made for this plan {_do(num_excluded)} not count; Provenance says why."
     if ledger.is_rebuilt:
         yield "The ledger was made from the runs' own records: deletions before that are not known."
-    yield from (f"Ledger: {problem}" for problem in ledger.problems)
+    yield from (f"Ledger: {problem.text}" for problem in ledger.problems)
 
 
 def other_looks(store: Store, plan: Plan, plans: Sequence[Plan]) -> Iterator[str]:

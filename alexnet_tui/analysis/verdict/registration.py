@@ -128,7 +128,7 @@ def examine(
     cells = plan.cells
     excluded = {}
     for run in histories:
-        about = [one.removeprefix(f"run {run.id}: ") for one in suspicious if one.startswith(f"run {run.id}: ")]
+        about = [problem.sentence for problem in suspicious if problem.run == run.id]
         if reason := _unplanned(run, plan, cells) or _known_before(run, account, cells, known) or _unsound(run, about):
             excluded[run.id] = reason
     made_for_it = [run for run in histories if run.record.config in cells]

@@ -239,7 +239,7 @@ def _describe(store: Store, run_id: str) -> str:
     try:
         history, state = load(store, run_id, skip_steps=True)
     except StoreError as error:
-        reason = str(error).removeprefix(f"{error.path}: ").rstrip(".")
+        reason = error.reason.rstrip(".")
         size = format_bytes(store.size_on_disk(run_id))
         return f"run {run_id}, which cannot be read ({reason}): {size} on disk"
     if state is State.RUNNING:

@@ -76,7 +76,7 @@ def verify(
     ledger = bookkeeping.read(store, plan)
     account = bookkeeping.account(ledger)
     plan_problem = verify_hash(store, plan)
-    problems = [*ledger.problems, *bookkeeping.changed_records(store, ledger)]
+    problems = [problem.text for problem in (*ledger.problems, *bookkeeping.changed_records(store, ledger))]
     is_sound = not problems and (not plan_problem or plan.v < HASH_SINCE)
     if as_json:
         write_json(
@@ -129,7 +129,7 @@ def ledger_facts(store: Store, plan: Plan) -> dict[str, Json]:
             "num_entries": len(ledger.entries),
             "num_written": ledger.num_written,
             "is_rebuilt": ledger.is_rebuilt,
-            "problems": list(ledger.problems),
+            "problems": [problem.text for problem in ledger.problems],
         }
     }
 
@@ -137,7 +137,7 @@ def ledger_facts(store: Store, plan: Plan) -> dict[str, Json]:
 def ledger_text(ledger: Ledger) -> str:
     """The state of a ledger, a sentence without its full stop; of several faults the first."""
     if ledger.problems:
-        return f"ledger: {ledger.problems[0]}"
+        return f"ledger: {ledger.problems[0].text}"
     if ledger.is_rebuilt:
         return "ledger: rebuilt from the runs' own records; it was not written as things happened"
     return f"ledger: {counted(ledger.num_written, 'line')}, an unbroken chain"

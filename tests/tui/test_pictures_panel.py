@@ -8,17 +8,19 @@ import picture_runs
 import pytest
 from console_driver import Driver, console, driven
 from fake_runs import write_run
+from textual.events import MouseScrollDown, MouseScrollUp
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.run_files import KERNELS, kernels_file
 from alexnet_tui.runs.store import Store
+from alexnet_tui.tui.pictures.captions import image_captions, kernel_captions, matrix_captions
 from alexnet_tui.tui.pictures.confusion import Matrix, fit
 from alexnet_tui.tui.pictures.gallery import cards_for
-from alexnet_tui.tui.pictures.kernel_tiles import grid_for, kernel_lines
+from alexnet_tui.tui.pictures.kernel_tiles import Grid, grid_for, kernel_lines
 from alexnet_tui.tui.pictures.painter import Mode, Painter, resized
 from alexnet_tui.tui.pictures.panel import PicturesPanel
-from alexnet_tui.tui.pictures.source import PictureFiles, Subject
+from alexnet_tui.tui.pictures.source import Found, PictureFiles, Subject
 from alexnet_tui.tui.session import OpenPictures
 from alexnet_tui.tui.widgets.bars import TabStrip
 
@@ -56,7 +58,7 @@ async def test_kernels_are_scrubbed_by_epoch_and_the_newest_is_followed(store: S
             await driver.wait_for(lambda words=words: words in driver.text())  # type: ignore[misc]
         await driver.press("end")
         await driver.wait_for(lambda: "epoch 30 of 30" in driver.text())
-        assert shown.epoch is None
+        assert shown.view.epoch is None
         folder = store.path(run_id) / KERNELS
         (folder / kernels_file(30)).rename(folder / kernels_file(29))
         shown.update()
@@ -110,15 +112,76 @@ async def test_a_cell_of_the_matrix_opens_its_images_and_escape_leads_back(store
         assert f"class{row} taken for class{column}: {count} of 100" in driver.text()
         assert str(count) in driver.text()
         await driver.press("enter")
-        assert shown.cell == (row, column)
+        assert shown.view.cell == (row, column)
         assert len(shown.columns[0].image_indices) == count
         await driver.wait_for(lambda: "no-such-data" in driver.text())  # The images are not here; the answers are.
         assert f"class{row} taken for class{column}" in driver.text()
         assert "60%" in driver.text()
         await driver.press("escape")
-        assert shown.subject == "confusion"
+        assert shown.view.subject == "confusion"
         await driver.press("escape")
         assert shown.screen is not driver.app.screen
+
+
+@driven
+async def test_a_click_goes_to_a_cell_of_the_matrix_and_a_second_one_opens_its_images(store: Store) -> None:
+    run_ids = [write_pictured(store, RunConfig(epochs=30, seed=seed, data="no-such-data")) for seed in (0, 1)]
+    async with console(store, size=(160, 24)) as driver:
+        driver.app.on_open_pictures(OpenPictures(run_ids))
+        await driver.wait_for(lambda: driver.text().count("after epoch 30") == 2)
+        shown = panel(driver)
+        await driver.press("m")
+        lines = driver.text().splitlines()
+        heads = next(line for line in lines if line.count("true") == 2)
+        row = next(line for line in lines if line.count("4 class4") == 2)
+        place = heads.rindex(" 6 ") + 1, lines.index(row)
+        assert await driver.pilot.click(offset=place)
+        await driver.wait_for(lambda: driver.text().count("class4 taken for class6") == 2)
+        assert shown.view.cursor == (4, 6)
+        assert await driver.pilot.click(offset=place, times=2)
+        await driver.wait_for(lambda: "images" in driver.text() or "No test image" in driver.text())
+        assert (shown.view.subject, shown.view.cell) == (Subject.MISTAKES, (4, 6))
+
+
+@driven
+async def test_the_wheel_over_a_picture_moves_through_it(store: Store) -> None:
+    run_id = write_pictured(store)
+    async with console(store) as driver:
+        shown = await open_pictures(driver, run_id)
+        await driver.press("m")
+        for kind, cursor in ((MouseScrollDown, (1, 0)), (MouseScrollDown, (2, 0)), (MouseScrollUp, (1, 0))):
+            column = shown.columns[0]
+            column.post_message(kind(column, 1, 1, 0, 0, 0, shift=False, meta=False, ctrl=False))
+            await driver.wait_for(lambda cursor=cursor: shown.view.cursor == cursor)  # type: ignore[misc]
+
+
+def test_captions_are_in_forms_from_the_longest_to_the_shortest() -> None:
+    found = Found(epochs=(0, 1, 5, 30), epoch=5, kernels=np.zeros((96, 3, 11, 11), np.float32))
+    forms = [
+        "".join(text for text, _ in form) for form in kernel_captions(found, 30, Grid(7, 12, 1), range(12, 48), "")
+    ]
+    part, size, slider = "13-48 of 96 ↑↓  ", "11×11 as 7×7  ", "◂━━━●──▸"
+    assert forms == [
+        *[f"after epoch 5 of 30  {part}{size}{slider}"] * 2,  # Four epochs fill neither of the two lengths.
+        f"after epoch 5 of 30  {part}{size}",
+        f"epoch 5 of 30  {part}{size}",
+        f"after epoch 5 of 30  {part}{slider}",
+        f"after epoch 5 of 30  {part}",
+        "after epoch 5 of 30",
+        "epoch 5",
+    ]
+    matrix = Matrix(np.array([[3, 1], [0, 4]]), ["cat", "dog"])
+    assert matrix_captions(matrix) == [
+        [(text, "muted")] for text in ("87.50% of 8 test images right", "87.50% right", "87.50%")
+    ]
+    cells = {
+        None: "images 3-5 of the 5 worst mistakes",
+        (0, 1): "images 3-5 of 5: cat taken for dog",
+        (1, 1): "images 3-5 of 5: dog answered right",
+    }
+    for cell, words in cells.items():
+        assert image_captions(matrix, cell, range(2, 6), 5) == [[(words, "muted")], [("images 3-5 of 5", "muted")]]
+    assert image_captions(matrix, None, range(4, 8), 5)[1] == [("image 5 of 5", "muted")]
 
 
 @driven
@@ -357,12 +420,12 @@ async def test_kernels_are_as_large_and_as_far_scrolled_as_can_be_and_another_ru
         shown.action_zoom(-1)
         assert side() < largest, "the first key the other way does something"
         shown.action_step(0, 1000)
-        assert shown.scroll == shown.columns[0].last_top > 0
+        assert shown.view.scroll == shown.columns[0].last_top > 0
         shown.action_step(0, -1)
-        assert shown.scroll < shown.columns[0].last_top
+        assert shown.view.scroll < shown.columns[0].last_top
         await shown.show([other])
         await driver.wait_for(lambda: shown.columns[0].found)
-        assert (shown.zoom, shown.scroll, side()) == (0, 0, at_first)
+        assert (shown.view.zoom, shown.view.scroll, side()) == (0, 0, at_first)
 
 
 def test_the_lines_of_tiles_are_those_that_are_drawn() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from cli_caller import Run
-from fake_histories import CLEAR, EPOCHS, diverged, judged, make_history, study
+from fake_claims import judged
+from fake_histories import CLEAR, EPOCHS, diverged, make_history, study
 from fake_runs import write_run
 
 from alexnet_tui.analysis import published as paper

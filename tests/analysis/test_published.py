@@ -1,9 +1,11 @@
 """The published numbers are those of the sources, and each says where it stands."""
 
+import msgspec
 import pytest
 
 from alexnet_tui.analysis import published as paper
 from alexnet_tui.analysis.contradictions import CONTRADICTIONS
+from alexnet_tui.config.claims import load
 from alexnet_tui.config.variants import VARIANTS
 
 
@@ -62,3 +64,10 @@ def test_the_paper_s_error_rates() -> None:
     assert values["ILSVRC-2012 validation, one CNN, top-1 error"] == 0.407
     assert values["ImageNet Fall 2009, six conv layers, top-5 error"] == 0.409
     assert values["Parameters, two groups, 1000 classes"] == 60_965_224
+
+
+def test_a_claim_in_the_studys_words_that_tests_something_else_has_not_the_studys_figure() -> None:
+    claim = load("study")[1]
+    assert paper.published_claim(claim) is not None
+    changes: list[dict[str, object]] = [{"direction": "higher"}, {"metric": "train_error"}, {"unit": "points"}]
+    assert [paper.published_claim(msgspec.structs.replace(claim, **change)) for change in changes] == [None] * 3

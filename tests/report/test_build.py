@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from fake_histories import CLEAR, diverged, make_history, planned, study
+from fake_claims import planned
+from fake_histories import CLEAR, diverged, make_history, study
 from fake_runs import write_run
 
 from alexnet_tui.analysis.metrics import METRICS, smoothed

@@ -2,23 +2,14 @@
 
 import math
 import random
-from collections.abc import Sequence
-from typing import Any
 
 from fake_runs import started
 
-from alexnet_tui.analysis.groups import NO_STATES, STUDY, Missing, States, group_runs
-from alexnet_tui.analysis.verdict.judge import ClaimVerdict, judge
-from alexnet_tui.analysis.verdict.registration import PlannedStudy, Registration
 from alexnet_tui.config.architecture import num_parameters
-from alexnet_tui.config.claims import RULES_VERSION, Claim
-from alexnet_tui.config.claims import load as load_claims
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import EPOCH_COLUMNS, RunHistory
 from alexnet_tui.runs.record import RunRecord
-from alexnet_tui.studies.plan import Plan
 
 EPOCHS = 20
 TRAIN_IMAGES, TEST_IMAGES = 50_000, 10_000
@@ -138,39 +129,20 @@ CLEAR = {
 """Values under which all three claims hold."""
 
 
-def plan_of(histories: Sequence[RunHistory], claims: Sequence[Claim] | None = None, **changes: Any) -> Plan:
-    """A plan that these runs were made for, as if it had been registered before them."""
-    configs = list(dict.fromkeys(run.record.config for run in histories))
-    fields: dict[str, object] = {
-        "name": "mine",
-        "created": 0.0,
-        "variants": list(dict.fromkeys(config.variant for config in configs)),
-        "seeds": sorted({config.seed for config in configs}),
-        "overrides": {"epochs": str(EPOCHS), "data": "cifar10"},
-        "configs": configs,
-        "rules": RULES_VERSION,
-        "claims": list(load_claims("study") if claims is None else claims),
-        "groups": {name: dict(VARIANTS[name].settings) for name in dict.fromkeys(one.variant for one in configs)},
-        "sha256": "5a" * 32,
-    }
-    return Plan(**{**fields, **changes})
+def study_without(variant: str) -> list[RunHistory]:
+    """Runs under which all claims hold, of all variants but one."""
+    return [run for run in study(shift=CLEAR) if run.record.config.variant != variant]
 
 
-def planned(
-    histories: Sequence[RunHistory], missing: Sequence[Missing] = (), *, seeds: int = 5, **changes: Any
-) -> PlannedStudy:
-    """Runs with the plan that registered them; nothing of it is checked."""
-    plan = plan_of(histories, **changes)
-    registration = Registration(
-        study=plan.name, sha256=plan.sha256, created=0.0, protocol="report", alpha=plan.alpha, num_seeds=seeds
-    )
-    return PlannedStudy(plan=plan, registration=registration, histories=tuple(histories), missing=tuple(missing))
+REACHED: list[float | None] = [6.0, 6.1, 5.9, 6.2, 6.3]
+NEVER: list[float | None] = [None] * 5
 
 
-def judged(
-    histories: Sequence[RunHistory], states: States = NO_STATES, missing: Sequence[Missing] = (), **changes: Any
-) -> tuple[ClaimVerdict, ...]:
-    """The verdicts of a registered study on these runs."""
-    study = planned(histories, missing, **changes)
-    runs = group_runs(study.histories, states, study.missing, grouping=STUDY)
-    return judge(runs, study.plan.claims, study.plan.overrides, study.registration)
+def speeds(tanh: list[float | None], relu: list[float | None]) -> list[RunHistory]:
+    """Runs of two activations, a seed for each T25."""
+    groups = {"tanh": tanh, "baseline": relu}
+    return [
+        make_history(group, seed, t25=t25, final=0.5 + seed / 1000, gap=0.3 if t25 else 0.1)
+        for group, values in groups.items()
+        for seed, t25 in enumerate(values)
+    ]

@@ -48,18 +48,20 @@ ASCII_FALLBACK: Mapping[str, str] = {
     **dict.fromkeys("░▒", ":"),
     **dict.fromkeys("●◉◆•★", "*"),
     **dict.fromkeys("○◯◇◌", "o"),
-    **dict.fromkeys("▶▸►→≥", ">"),
-    **dict.fromkeys("◀◂◄←≤", "<"),
+    **dict.fromkeys("▶▸►→", ">"),
+    **dict.fromkeys("◀◂◄←", "<"),
     **dict.fromkeys("▲▴↑", "^"),
     **dict.fromkeys("▼▾↓", "v"),
     **dict.fromkeys("✗✘✖×⭘", "x"),
-    **dict.fromkeys("…±≈", "~"),
+    **dict.fromkeys("…≈", "~"),
     **dict.fromkeys("’‘", "'"),
     **dict.fromkeys("“”", '"'),
     **dict.fromkeys("✓✔✚", "+"),
     "∙": ".",
 }
 """How symbols look without Unicode, Textual's own and ours, one cell each."""
+SPELLED_OUT: Mapping[str, str] = {"≤": "<=", "≥": ">=", "±": "+-", "→": "->"}
+"""Signs that would say something else in one character of ASCII; they are replaced before a text is measured."""
 
 
 def printable(text: str, limit: int = 2000, keep_newlines: bool = False) -> str:
@@ -209,6 +211,12 @@ def format_bytes(size_bytes: float | None) -> str:
 def format_rate(images_per_second: float | None) -> str:
     """Throughput: ``3,120/s``."""
     return MISSING if images_per_second is None else f"{images_per_second:,.0f}/s"
+
+
+def spelled_out(text: str) -> str:
+    """The text for a terminal; ``≤ 1.0 ±0.2`` is ``<= 1.0 +-0.2`` where that has no Unicode."""
+    is_replaced = not text.isascii() and is_ascii_terminal()
+    return "".join(SPELLED_OUT.get(symbol, symbol) for symbol in text) if is_replaced else text
 
 
 def is_ascii_terminal() -> bool:

@@ -12,6 +12,7 @@ import alexnet_tui
 from alexnet_tui.text import (
     ASCII_FALLBACK,
     MISSING,
+    SPELLED_OUT,
     counted,
     format_bytes,
     format_clock,
@@ -25,6 +26,7 @@ from alexnet_tui.text import (
     format_points,
     printable,
     quoted,
+    spelled_out,
 )
 
 
@@ -166,4 +168,12 @@ def test_every_symbol_that_the_program_draws_has_an_ascii_form() -> None:
     words = [node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)]
     symbols = {symbol for word in words if isinstance(word, str) for symbol in word if "\u2190" <= symbol <= "\u27bf"}
     assert len(symbols) > 50
-    assert symbols - ASCII_FALLBACK.keys() - {"≤", "≥"} == set(), "what only LaTeX gets aside"
+    assert symbols - ASCII_FALLBACK.keys() - SPELLED_OUT.keys() == set()
+
+
+def test_signs_whose_sense_one_ascii_character_would_change_are_spelled_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("locale.getencoding", lambda: "utf-8")
+    assert spelled_out("≤ 1.0 ±0.2") == "≤ 1.0 ±0.2"
+    monkeypatch.setenv("ALEXNET_TUI_ASCII", "1")
+    assert spelled_out("≤ 1.0 ±0.2, x ≥ 2: cat → dog …") == "<= 1.0 +-0.2, x >= 2: cat -> dog …"
+    assert not {"≤", "≥", "±"} & ASCII_FALLBACK.keys(), "no one-cell form says the same"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from alexnet_tui.errors import StoreError, UsageError
 from alexnet_tui.json_io import json_text
-from alexnet_tui.text import ASCII_FALLBACK, format_count, is_ascii_terminal, printable
+from alexnet_tui.text import ASCII_FALLBACK, SPELLED_OUT, format_count, is_ascii_terminal, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,6 +29,7 @@ _WIDTH_OF_FILES = 250
 _STDERR = 2
 _NOT_PRINTABLE_ASCII = re.compile(r"[^ -~]")
 _FALLBACK = "alexnet-tui-ascii"
+_SYMBOLS = {**ASCII_FALLBACK, **SPELLED_OUT}
 
 
 def prepare_streams() -> None:
@@ -46,8 +47,14 @@ def _in_fallback(error: UnicodeError) -> tuple[str, int]:
     assert isinstance(error, UnicodeEncodeError)
     symbols = error.object[error.start : error.end]
     return "".join(
-        ASCII_FALLBACK.get(symbol) or symbol.encode("ascii", "backslashreplace").decode() for symbol in symbols
+        _SYMBOLS.get(symbol) or symbol.encode("ascii", "backslashreplace").decode() for symbol in symbols
     ), error.end
+
+
+def as_written(text: str) -> str:
+    """A text as stdout writes it, which may be longer: a text is measured after that."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, sys.stdout.errors or "strict").decode(encoding)
 
 
 def say(message: str) -> None:

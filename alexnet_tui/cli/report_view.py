@@ -13,6 +13,7 @@ from alexnet_tui.analysis.compare import COMPARED, ComparedGroup, Comparison, sh
 from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.samples import sample_text
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict
+from alexnet_tui.cli.output import as_written
 from alexnet_tui.cli.tables import fitting
 from alexnet_tui.report.content import Report, Section
 from alexnet_tui.report.interval_text import LEGEND, Cells, Role, interval_lines
@@ -124,7 +125,7 @@ def _lines(row: Row) -> Iterator[_Line]:
     if row.is_published:
         yield _Line(title, "study", {name: published(row, name) for name in TABLE_COLUMNS}, "1x", "dim")
         title = f"  n={row.num_runs}"
-    yield _Line(title, "ours", {name: brief(row, name) for name in TABLE_COLUMNS}, time_ratio(row))
+    yield _Line(title, "ours", {name: as_written(brief(row, name)) for name in TABLE_COLUMNS}, time_ratio(row))
 
 
 def _print_card(console: Console, verdict: ClaimVerdict) -> None:
@@ -148,7 +149,7 @@ def _pairs(pairs: Sequence[tuple[str, str]]) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for label, text in pairs:
-        table.add_row(Text(f"  {label}", style="dim"), Text(printable(text)))
+        table.add_row(Text(f"  {label}", style="dim"), Text(as_written(printable(text))))
     return table
 
 
@@ -195,7 +196,7 @@ def _results(groups: Sequence[ComparedGroup]) -> Iterator[tuple[str, list[str]]]
     yield "runs", [f"{len(group.run_ids)}, {', '.join(dict.fromkeys(group.states))}" for group in groups]
     yield "seeds", [", ".join(map(str, group.seeds)) or "not known" for group in groups]
     for name in COMPARED:
-        yield heading(name), [sample_text(group.cells[name], METRICS[name]) for group in groups]
+        yield heading(name), [as_written(sample_text(group.cells[name], METRICS[name])) for group in groups]
         if any(not group.is_base for group in groups):
             text = METRICS[name].difference
             yield "", ["" if group.is_base else text(group.differences[name]) for group in groups]
@@ -203,7 +204,7 @@ def _results(groups: Sequence[ComparedGroup]) -> Iterator[tuple[str, list[str]]]
 
 def _line(console: Console, text: str, style: str = "") -> None:
     """Print a text; what goes on below it stands below its first word."""
-    for line in printable(text, 4000, keep_newlines=True).split("\n"):
+    for line in as_written(printable(text, 4000, keep_newlines=True)).split("\n"):
         begin = _BEGIN.match(line)
         indent = begin.end() if begin else 0
         parts = Text(line[indent:]).wrap(console, max(20, console.width - indent)) or [Text()]

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 from cli_caller import on_a_terminal
+from fake_runs import write_run
 from rich.console import Console
 
 from alexnet_tui.cli.commands.runs import _COLUMNS
 from alexnet_tui.cli.tables import Column, fill_lines, fit_line, fitting, make_table
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.runs.store import Store
 
 ROOT = Path(__file__).parents[2]
 ROWS = [("one", "網絡" * 5, "", "1.25"), ("two", "x", "", "12.5")]
@@ -66,6 +69,25 @@ def test_a_terminal_without_unicode_gets_ascii_alone_and_whole_cells(reference_r
         lines = on_a_terminal(*words, environment={"ALEXNET_TUI_ASCII": "1"})
         assert all(line.isascii() and len(line) <= 80 for line in lines)
         assert not any("~ " in line for line in lines)
+
+
+def test_a_terminal_without_unicode_gets_signs_that_say_the_same_in_columns_that_are_as_wide(
+    store: Store, reference_runs: Path
+) -> None:
+    for learning_rate in (0.01, 0.02):
+        for seed in (0, 1):  # Training error is below 25% after the first epoch.
+            write_run(store, RunConfig(learning_rate=learning_rate, seed=seed, epochs=1))
+    ascii_only = {"ALEXNET_TUI_ASCII": "1"}
+    compared = on_a_terminal("compare", "baseline", "--runs-dir", str(store.root), environment=ascii_only)
+    results = compared[next(index for index, line in enumerate(compared) if line.startswith("Results")) :]
+    (t25,) = (line for line in results if line.startswith("T25 "))
+    assert t25.split() == ["T25", *["<=", "1.0", "+-0.0"] * 2]
+    assert len({len(line) for line in results if line.startswith(("Results", "Train max", "T25 "))}) == 1
+    report = on_a_terminal("report", "reference", "--runs-dir", str(reference_runs), environment=ascii_only)
+    (heads,) = (line for line in report if line.startswith("Experiment "))
+    ours = [line for line in report if line.startswith("  n=5")]
+    assert "66.08 +-0.25" in ours[0]
+    assert {len(line) for line in (heads, *ours)} == {len(heads)}
 
 
 def test_what_all_runs_have_is_said_once_above_the_table_and_stays_in_a_pipe(reference_runs: Path) -> None:

@@ -63,6 +63,18 @@ def cells(made: Made, key: str, alike: Sequence[RunHistory] = ()) -> list[tuple[
     return [column.cell(entry, None, 60) for entry in made[1]]
 
 
+def test_a_bound_and_a_deviation_say_the_same_without_unicode(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [(config(variant=variant, seed=seed, epochs="1"), 0.6) for variant in ("tanh", "baseline") for seed in "01"]
+    found = histories(store, *runs)
+    for variable, text in (("", "≤ 1.0±0.0"), ("1", "<= 1.0+-0.0")):
+        monkeypatch.setenv("ALEXNET_TUI_ASCII", variable)
+        monkeypatch.setattr("locale.getencoding", lambda: "utf-8")
+        made = rows_of(found, is_grouped=True)
+        assert [shown for shown, _ in cells(made, "t25")] == [text, text]
+        (column,) = (column for column in columns_of(*made, DotMode.BRAILLE) if column.key == "t25")
+        assert column.width == len(text)
+
+
 def test_only_what_differs_is_a_column(store: Store) -> None:
     found = histories(
         store, (config(), 0.6), (config(variant="low-dropout", learning_rate="0.05"), 0.5), (config(seed="3"), 0.6)

@@ -5,7 +5,7 @@ import pytest
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.state import State
-from alexnet_tui.tui.screens.runs.columns import Context, sorted_rows
+from alexnet_tui.tui.screens.runs.columns import COLUMNS, Context, sorted_rows
 from alexnet_tui.tui.screens.runs.filter import HELP, QueryError, completed, parse, without_last_word
 from alexnet_tui.tui.screens.runs.rows import RunRow, group_rows
 
@@ -337,3 +337,10 @@ def test_the_word_being_typed_is_finished() -> None:
         assert completed(text) == whole
         parse(whole if whole[-1] not in "=:>" else f"{whole}1")
     assert [completed(text) for text in ("", "tanh ", "zzz", "is:", "best>6", "tag:p", "is:running")] == [None] * 7
+
+
+def test_a_deviation_keeps_its_column_without_unicode(monkeypatch: pytest.MonkeyPatch) -> None:
+    column = next(column for column in COLUMNS if column.key == "spread")
+    monkeypatch.setenv("ALEXNET_TUI_ASCII", "1")
+    for spread, text in ((0.0038, "+-0.38"), (0.1234, "12.34")):
+        assert column.cell(row(spread=spread), Context(), column.width) == (text, "muted")

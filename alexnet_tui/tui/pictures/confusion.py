@@ -10,7 +10,7 @@ from rich.style import Style
 from textual.color import Color
 from textual.strip import Strip
 
-from alexnet_tui.text import format_count, format_percent
+from alexnet_tui.text import format_count, format_percent, spelled_out
 from alexnet_tui.tui.glyphs import pad
 from alexnet_tui.tui.pictures.painter import Painter
 
@@ -184,6 +184,6 @@ def pair_lines(matrix: Matrix, painter: Painter) -> list[Strip]:
     rows = [[("Most confused", "strong")], []]
     for row, column in matrix.most_confused(_NUM_PAIRS):
         count = format_count(int(matrix.counts[row, column]))
-        pair = f"{matrix.names[row]} → {matrix.names[column]}"
+        pair = spelled_out(f"{matrix.names[row]} → {matrix.names[column]}")
         rows.append([(pad(pair, width - 6), ""), (count.rjust(6), "muted")])
     return [painter.line(SIDE_CELLS, (" " * _SIDE_GAP, ""), *parts) for parts in rows]

@@ -6,7 +6,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from alexnet_tui.text import printable
+from alexnet_tui.text import printable, spelled_out
 from alexnet_tui.tui.keys import row_keys
 
 TONE_STYLES = {
@@ -30,7 +30,7 @@ def hanging(label: str, text: str, width: int, *, label_style: str = "", style: 
     """
     indent = cell_len(label)
     room = max(2, min(_LEAST_CELLS, width), width - indent)
-    first, *rest = (line.plain for line in Content(printable(text, _MAX_CHARS)).wrap(room))
+    first, *rest = (line.plain for line in Content(spelled_out(printable(text, _MAX_CHARS))).wrap(room))
     lines = [Content.assemble((label, label_style), (first, style))]
     return [*lines, *(Content.assemble(" " * indent, (part, style)) for part in rest)]
 

@@ -12,7 +12,7 @@ from alexnet_tui.analysis.metrics import METRICS, Metric
 from alexnet_tui.analysis.samples import mean_text
 from alexnet_tui.analysis.seed_noise import Deviation, deviation, difference_tone
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.text import MISSING, printable
+from alexnet_tui.text import MISSING, printable, spelled_out
 from alexnet_tui.tui.charts.axis import Measure
 from alexnet_tui.tui.charts.curve_styles import marker_of
 from alexnet_tui.tui.charts.model import Curve
@@ -263,7 +263,7 @@ def _value_text(metric: Metric, entry: Entry) -> str:
     text = mean_text(sample, metric)
     if sample.sd is not None:
         text += f"{SPREAD}{metric.sd_text(sample.sd)}"
-    return text + (f" ({len(sample.values)} of {len(sample.runs)})" if sample.num_missing else "")
+    return spelled_out(text) + (f" ({len(sample.values)} of {len(sample.runs)})" if sample.num_missing else "")
 
 
 def _difference(metric: Metric, entry: Entry, entries: Sequence[Entry], spread: Deviation | None) -> StyledText:

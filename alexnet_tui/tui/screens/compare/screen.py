@@ -14,7 +14,7 @@ from textual.widgets import Static
 from alexnet_tui.analysis.compare import Comparison
 from alexnet_tui.analysis.seed_noise import runs_like
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.text import counted
+from alexnet_tui.text import counted, spelled_out
 from alexnet_tui.tui.charts.axis import Measure
 from alexnet_tui.tui.charts.model import ChartSpec, Curve
 from alexnet_tui.tui.charts.raster import detect_dot_mode
@@ -262,7 +262,7 @@ class CompareScreen(ChartScreen):
         if row is not None and row.group.alone:
             words.insert(1, row.group.alone)
         if self.is_grouped:
-            words.append(f"band {self.spread}")
+            words.append(spelled_out(f"band {self.spread}"))
         text = join_fitting(words, self.size.width - 2)
         self.query_one("#status", Static).update(Content.styled(text, "$text-muted"), layout=False)
 

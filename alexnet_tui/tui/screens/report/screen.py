@@ -14,7 +14,7 @@ from textual.widgets import ContentSwitcher, Static
 from alexnet_tui.errors import AlexnetTuiError
 from alexnet_tui.report.content import Report, Section
 from alexnet_tui.runs.state import State
-from alexnet_tui.text import printable
+from alexnet_tui.text import printable, spelled_out
 from alexnet_tui.tui import threads
 from alexnet_tui.tui.charts.axis import Measure
 from alexnet_tui.tui.charts.model import ChartSpec
@@ -94,7 +94,8 @@ class ReportScreen(ChartScreen):
             with Vertical(id="curves"):
                 with Horizontal(id="charts"):
                     for column, title in _CHARTS.items():
-                        yield MetricChart(ChartSpec(title=title, y=Measure.SHARE, empty="no finished run"), id=column)
+                        spec = ChartSpec(title=spelled_out(title), y=Measure.SHARE, empty="no finished run")
+                        yield MetricChart(spec, id=column)
                 yield Static(id="figures", markup=False)
             yield TextPage(id="contradictions")
             yield TextPage(id="source")

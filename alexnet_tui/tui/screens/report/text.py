@@ -30,7 +30,7 @@ from alexnet_tui.report.wording import (
     section_title,
     time_ratio,
 )
-from alexnet_tui.text import counted, format_count, format_percent, printable
+from alexnet_tui.text import counted, format_count, format_percent, printable, spelled_out
 from alexnet_tui.tui.glyphs import cut
 from alexnet_tui.tui.screens.report.curves import has_marks
 from alexnet_tui.tui.screens.report.interval import interval_lines
@@ -162,7 +162,7 @@ class _Column(msgspec.Struct, frozen=True):
 
 def _columns(rows: Sequence[Row]) -> Iterator[_Column]:
     for name in (*TABLE_COLUMNS, *MORE_COLUMNS):
-        yield _Column(heading(name), [(published(row, name), brief(row, name)) for row in rows])
+        yield _Column(heading(name), [(published(row, name), spelled_out(brief(row, name))) for row in rows])
         if name == "time":
             yield _Column("Speed", [("1x" if row.is_published else "", time_ratio(row)) for row in rows])
 

@@ -17,6 +17,7 @@ from alexnet_tui.text import (
     is_ascii_terminal,
     natural_key,
     printable,
+    spelled_out,
 )
 from alexnet_tui.tui.glyphs import (
     EXTENDED,
@@ -131,8 +132,12 @@ def delta_tone(delta: float, row: RunRow, pinned: RunRow, spread: Deviation | No
     return difference_tone(delta, sides, spread, is_better=delta > 0)
 
 
-def _spread(row: RunRow, _: Context, __: int) -> StyledText:
-    return ("", "muted") if row.spread is None else (f"{SPREAD}{100 * row.spread:.2f}", "muted")
+def _spread(row: RunRow, _: Context, width: int) -> StyledText:
+    if row.spread is None:
+        return "", "muted"
+    number = f"{100 * row.spread:.2f}"
+    text = spelled_out(f"{SPREAD}{number}")
+    return (text if len(text) <= width else number), "muted"
 
 
 def _seed(row: RunRow, _: Context, __: int) -> StyledText:

@@ -1,14 +1,12 @@
 """JSON as it is written, for people and in files, and why JSON that somebody else wrote cannot be read."""
 
 import math
-import re
 
 import msgspec
 
-from alexnet_tui.text import printable
+from alexnet_tui.text import printable, quoted
+from alexnet_tui.validation_errors import Fault, fault_of
 
-_PLACE = re.compile(r" - at `\$\.?(.*)`\Z", re.DOTALL)
-_MISSING_FIELD = re.compile(r"Object missing required field `(.*)`\Z", re.DOTALL)
 UNDECODABLE = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 """What decoding JSON that somebody else wrote may raise."""
 
@@ -25,15 +23,18 @@ def reason_of_damage(error: Exception) -> str:
         return "it is no UTF-8 text"
     if isinstance(error, msgspec.DecodeError) and not isinstance(error, msgspec.ValidationError):
         return "it is no JSON, or not all of it"
-    text = str(error)
-    if isinstance(error, msgspec.ValidationError):
-        found = _PLACE.search(text)
-        text, where = (text[: found.start()], found[1]) if found else (text, "")
-        if missing := _MISSING_FIELD.match(text):
-            text = f"{where}.{missing[1]} is missing".lstrip(".")
-        elif text.startswith(("Expected ", "Invalid ")):
-            text = f"{where} is of the wrong kind or out of range" if where else "it is JSON of another kind"
+    text = _in_words(fault_of(error)) if isinstance(error, msgspec.ValidationError) else str(error)
     return printable(text.rstrip("."), 200)
+
+
+def _in_words(fault: Fault) -> str:
+    if fault.missing is not None:
+        return f"{fault.place}.{fault.missing} is missing".lstrip(".")
+    if fault.unknown is not None:
+        return f"{fault.place or 'it'} has an unknown field, {quoted(fault.unknown)}"
+    if fault.words:
+        return fault.words
+    return f"{fault.place} is of the wrong kind or out of range" if fault.place else "it is JSON of another kind"
 
 
 def version_of(content: bytes) -> int:

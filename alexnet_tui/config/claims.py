@@ -17,6 +17,7 @@ from alexnet_tui.config.variants import VARIANTS, nearest
 from alexnet_tui.errors import ClaimError, ConfigError
 from alexnet_tui.files import reason_of
 from alexnet_tui.text import printable, quoted
+from alexnet_tui.validation_errors import Fault, fault_of
 
 RULES_VERSION = 7
 """Version of the rules by which claims are judged; part of every plan.
@@ -111,8 +112,6 @@ class _ClaimFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     claim: Annotated[list[Claim], msgspec.Meta(min_length=1, max_length=MAX_CLAIMS)]
 
 
-_PLACE = re.compile(r" - at `\$\.claim(?:\[(\d+)\](?:\.(\w+)(?:\[(\d+)\](?:\.(\w+))?)?)?)?.*\Z", re.DOTALL)
-_FIELD = re.compile(r"Object (?:missing required|contains unknown) field `(.*?)`", re.DOTALL)
 _VALUES = {
     "name": "small letters, digits and -, at most 64",
     "statement": "a sentence of at most 500 letters",
@@ -131,20 +130,18 @@ _VALUES = {
 """What each field of a claim and of a precondition holds."""
 
 
-def _in_plain_words(error: str) -> str:
-    """What `msgspec` says of a file that holds no claims, as a sentence for who wrote it."""
-    found, field = _PLACE.search(error), _FIELD.match(error)
-    claim, name, number, inner = found.groups() if found else (None, None, None, None)
-    if claim is None or not (name or field):
-        only = f"it holds 1 to {MAX_CLAIMS} claims, each below a line [[claim]], and nothing else"
-        return f"{only}: {field[1]} is none." if field and "unknown" in field[0] else f"{only}."
-    where = f"claim {int(claim) + 1}" + (f", precondition {int(number) + 1}" if number else "")
-    if field and "missing" in field[0]:
-        return f"{where}: {field[1]} is missing ({_VALUES[field[1]]})."
-    if field:
-        return f"{where}: there is no field {quoted(field[1])}."
-    last = inner or name or ""
-    return f"{where}: {last} must be {_VALUES[last]}."
+def _in_plain_words(fault: Fault) -> str:
+    """What is wrong with a file of claims, as a sentence for who wrote it."""
+    positions = zip(("claim", "precondition"), fault.positions, strict=False)
+    where = ", ".join(f"{what} {position + 1}" for what, position in positions)
+    if where and fault.missing is not None:
+        return f"{where}: {fault.missing} is missing ({_VALUES[fault.missing]})."
+    if where and fault.unknown is not None:
+        return f"{where}: there is no field {quoted(fault.unknown)}."
+    if where and fault.names[-1] in _VALUES:
+        return f"{where}: {fault.names[-1]} must be {_VALUES[fault.names[-1]]}."
+    only = f"it holds 1 to {MAX_CLAIMS} claims, each below a line [[claim]], and nothing else"
+    return f"{only}: {fault.unknown} is none." if fault.unknown is not None else f"{only}."
 
 
 def names() -> list[str]:
@@ -184,7 +181,7 @@ def read_file(path: Path) -> list[Claim]:
     try:
         claims = msgspec.convert(content, _ClaimFile).claim
     except msgspec.ValidationError as error:
-        raise ClaimError(path, [printable(_in_plain_words(str(error)), 300)]) from error
+        raise ClaimError(path, [printable(_in_plain_words(fault_of(error)), 300)]) from error
     problems: list[str] = []
     claims = [_checked(claim, problems) for claim in claims]
     repeated = sorted({claim.name for claim in claims if sum(one.name == claim.name for one in claims) > 1})

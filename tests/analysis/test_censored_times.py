@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 from fake_claims import judged, verdict_of
-from fake_histories import NEVER, REACHED, speeds
+from fake_histories import speeds
 
 from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.samples import sample_text
@@ -12,6 +12,8 @@ from alexnet_tui.config.claims import load
 from alexnet_tui.report.charts import interval_chart
 from alexnet_tui.report.wording import facts
 
+REACHED: list[float | None] = [6.0, 6.1, 5.9, 6.2, 6.3]
+NEVER: list[float | None] = [None] * 5
 LATER: list[float | None] = [1.2, 1.3, 1.5, 1.25, 1.4]
 WITHIN: list[float | None] = [0.5, 0.6, 0.9, 1.0, 0.95]
 

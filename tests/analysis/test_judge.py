@@ -16,11 +16,6 @@ from alexnet_tui.config.claims import load
 from alexnet_tui.report.wording import facts
 from alexnet_tui.runs.history import RunHistory
 
-FOUR_LAYERS: dict[str, object] = {
-    "group": {"removed_conv_layer": "none"},
-    "reference": {"removed_conv_layer": "4"},
-}
-
 
 def test_clear_effects_support_all_three_claims() -> None:
     verdicts = judged(study(shift=CLEAR))
@@ -153,7 +148,8 @@ def test_a_further_look_says_what_so_many_looks_find_by_chance(look: int, words:
 
 
 def test_a_small_margin_is_not_written_as_none() -> None:
-    claim = own_claim(metric="final_test", direction="higher", smallest_effect=0.001, **FOUR_LAYERS)
+    groups = {"group": {"removed_conv_layer": "none"}, "reference": {"removed_conv_layer": "4"}}
+    claim = own_claim(metric="final_test", direction="higher", smallest_effect=0.001, **groups)
     (verdict,) = judged(study(shift=CLEAR), claims=[claim])
     assert "(needed: at least 0.001)" in verdict.reasons[0]
     assert "negligible inside -0.001 to 0.001" in dict(facts(verdict))["Equivalence"]

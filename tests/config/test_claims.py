@@ -64,6 +64,11 @@ def test_settings_become_values_of_their_hyperparameters(tmp_path: Path) -> None
         ("smallest_effect = 0.5", "smallest_effect = inf", "above 0 and below 100, not inf"),
         ('unit = "points"', 'unit = "ratio"', "above 1"),
         ("smallest_effect = 0.5", "smallest_effect = 0.5\nfoo = 1", "claim 1: there is no field 'foo'"),
+        (
+            "smallest_effect = 0.5",
+            "smallest_effect = 0.5\n'x` - at `$.claim[6].why`' = 1",
+            r"claim 1: there is no field 'x` - at `\$\.claim\[6\]\.why`'",
+        ),
         ("smallest_effect = 0.5", 'smallest_effect = "much"', "claim 1: smallest_effect must be a number"),
         ("smallest_effect = 0.5", "smallest_effect = 0.5\nprecondition = 3", "claim 1: precondition must be tables"),
         (

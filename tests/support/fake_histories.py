@@ -134,10 +134,6 @@ def study_without(variant: str) -> list[RunHistory]:
     return [run for run in study(shift=CLEAR) if run.record.config.variant != variant]
 
 
-REACHED: list[float | None] = [6.0, 6.1, 5.9, 6.2, 6.3]
-NEVER: list[float | None] = [None] * 5
-
-
 def speeds(tanh: list[float | None], relu: list[float | None]) -> list[RunHistory]:
     """Runs of two activations, a seed for each T25."""
     groups = {"tanh": tanh, "baseline": relu}

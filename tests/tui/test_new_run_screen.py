@@ -25,8 +25,9 @@ from textual.widgets.collapsible import CollapsibleTitle
 from alexnet_tui.analysis.time_estimate import step_settings
 from alexnet_tui.config.first_run import FIRST_RUN
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig
+from alexnet_tui.datasets.cache import Progress, ProgressCallback
 from alexnet_tui.datasets.catalog import BUILT_IN, DOWNLOADS
-from alexnet_tui.errors import LaunchError
+from alexnet_tui.errors import DatasetError, LaunchError
 from alexnet_tui.launch import stopping
 from alexnet_tui.paths import data_root
 from alexnet_tui.runs.follow import load
@@ -40,7 +41,7 @@ from alexnet_tui.tui.screens.new_run import launch
 from alexnet_tui.tui.screens.new_run import screen as screen_module
 from alexnet_tui.tui.screens.new_run.draft import Draft, command_line
 from alexnet_tui.tui.screens.new_run.screen import NewRunScreen
-from alexnet_tui.tui.screens.new_run.step_timer import StepsTimed, StepTimer
+from alexnet_tui.tui.screens.new_run.step_timer import timed_sentence
 from alexnet_tui.tui.session import OpenRun, Session
 from alexnet_tui.tui.terminal.themes import THEMES, VARIABLE_DEFAULTS
 from alexnet_tui.tui.widgets.dialogs import ConfirmScreen
@@ -370,7 +371,7 @@ async def test_keys_fed_while_a_redraw_is_due_lose_nothing(store: Store) -> None
         text = "abcdefghijklmnopqrstuvwxyz" * 2
         for letter in text:
             form.burst(letter)
-            form.screen.post_message(launch.CatalogRead([]))
+            form.screen.show_catalog([])
             form.screen._show_summary()
             await asyncio.sleep(0.002)
         await form.until(lambda: form.screen.draft.texts["label"] == text, 3)
@@ -501,7 +502,28 @@ async def test_a_trial_of_five_steps_tells_the_time_for_every_run_like_it(store:
     ("seconds", "told"), [(2.82, "2,820 ms"), (12.3456, "12,346 ms"), (0.0996, "100 ms"), (0.01234, "12.3 ms")]
 )
 def test_a_trial_tells_its_time_in_plain_numbers(seconds: float, told: str) -> None:
-    assert StepTimer({}).take(StepsTimed(RunConfig(), seconds, "")) == f"Five steps were timed: {told} each."
+    assert timed_sentence(seconds) == f"Five steps were timed: {told} each."
+
+
+@pytest.mark.slow
+@driven
+async def test_one_trial_goes_on_at_a_time(store: Store, tmp_path: Path) -> None:
+    began, may_end = tmp_path / "began", tmp_path / "may_end"
+    answer = '{"device": "cpu", "precision": "fp32", "step_milliseconds": 100}'
+    script = f"""import os, time
+open({str(began)!r}, "a").write("x")
+while not os.path.exists({str(may_end)!r}):
+    time.sleep(0.01)
+print({answer!r})"""
+    async with opened(store) as form:
+        form.app.session.commands.prober = answering(script)
+        await form.press("f8", "f8")
+        await form.until(began.exists)
+        await form.press("f8")
+        assert "Five steps are being timed here" in form.text("#help")
+        may_end.touch()
+        await form.until(lambda: "Five steps were timed: 100 ms each" in form.text("#help"))
+        assert began.read_text() == "x"
 
 
 @pytest.mark.slow
@@ -523,7 +545,7 @@ async def test_any_error_of_a_trial_or_of_preparing_data_is_a_sentence(
         raise ValueError("no such thing")
 
     monkeypatch.setattr("alexnet_tui.launch.probe.probe", fail)
-    monkeypatch.setattr("alexnet_tui.tui.screens.new_run.launch.prepare_dataset", fail)
+    monkeypatch.setattr(PREPARE, fail)
     async with opened(store) as form:
         await form.press("f8")
         await form.until(lambda: "No time: an unexpected error (ValueError: no such thing)" in form.text("#help"))
@@ -875,7 +897,7 @@ async def test_a_download_asks_first_and_says_how_much_and_how_long(store: Store
 async def test_an_error_can_be_read_to_its_end_on_a_small_screen(store: Store) -> None:
     sentence = "cifar10: " + "its archive could not be downloaded. " * 9 + "Then try again."
     async with opened(store, size=(80, 24)) as form:
-        form.screen.post_message(launch.DataReady("cifar10", None, sentence))
+        form.screen.show_status(sentence, is_error=True)
         await form.until(lambda: "Then try again." in form.text("#help"))
         help_line = form.screen.query_one("#help")
         await form.until(lambda: help_line.content_size.height * help_line.content_size.width >= len(sentence))
@@ -883,44 +905,87 @@ async def test_an_error_can_be_read_to_its_end_on_a_small_screen(store: Store) -
         await form.until(lambda: help_line.content_size.height == 2)
 
 
-def ready(seed: int, *, is_queued: bool = False, error: str = "") -> launch.DataReady:
-    """What the form is told when the data of a run is there, or cannot be had."""
+PREPARE = "alexnet_tui.tui.screens.new_run.launch.prepare_dataset"
+
+
+def request_of(seed: int, *, is_queued: bool = False) -> launch.LaunchRequest:
     config = RunConfig(seed=seed, epochs=1, data="synthetic", train_images=64)
-    return launch.DataReady("synthetic", launch.LaunchRequest(configs=(config,), label="", is_queued=is_queued), error)
+    return launch.LaunchRequest(configs=(config,), label="", is_queued=is_queued)
 
 
 @driven
-async def test_a_start_that_waited_for_its_data_is_not_lost_while_another_run_is_being_started(store: Store) -> None:
+async def test_a_start_that_waited_for_its_data_is_not_lost_while_another_run_is_being_started(
+    store: Store, synthetic: Path
+) -> None:
     async with opened(store) as form:
-        goes_on = threading.Event()
-        form.app.session.executors["launch"].submit(goes_on.wait)  # The other start takes its time.
-        form.screen.post_message(ready(1))
-        await form.until(lambda: form.screen.launcher._is_starting)
-        form.screen.post_message(ready(2))
+        launcher, may_start = form.screen.launcher, threading.Event()
+        form.app.session.executors["launch"].submit(may_start.wait)  # The other start takes its time.
+        launcher.submit(request_of(1))
+        await form.until(lambda: launcher.is_starting)
+        request = request_of(2)
+        launcher.prepare(request.configs[0], request)
+        await form.until(lambda: not launcher.preparing)
+        launcher.submit(request_of(3))  # A key pressed twice.
         await form.pilot.pause()
-        goes_on.set()
-        await form.until(lambda: sorted(store.record(run_id).config.seed for run_id in store.ids()) == [1, 2])
+        may_start.set()
+        await form.until(lambda: len(store.ids()) == 2 and not launcher.is_starting)
+        assert sorted(store.record(run_id).config.seed for run_id in store.ids()) == [1, 2]
 
 
 @pytest.mark.parametrize(
-    ("told", "words"),
+    ("error", "request_", "words"),
     [
-        (ready(1, error="the download broke off."), "the download broke off."),
-        (ready(2, is_queued=True), "Queued: baseline-s2"),
-        (launch.DataReady("synthetic", None, ""), "synthetic is ready."),
+        ("the download broke off.", request_of(1), "the download broke off."),
+        ("", request_of(2, is_queued=True), "Queued: baseline-s2"),
+        ("", None, "synthetic is ready."),
     ],
 )
 @driven
-async def test_who_left_the_form_is_told_what_became_of_it(store: Store, told: launch.DataReady, words: str) -> None:
+async def test_who_left_the_form_is_told_what_became_of_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch, error: str, request_: launch.LaunchRequest | None, words: str
+) -> None:
+    may_end = threading.Event()
+
+    def prepare(*_: object) -> None:
+        may_end.wait()
+        if error:
+            raise DatasetError("synthetic", error)
+
+    monkeypatch.setattr(PREPARE, prepare)
     async with console(store) as c:
         c.app.session.commands.worker = FINISHED_AT_ONCE
         await c.press("2")
         await c.wait_for(lambda: isinstance(c.app.screen, NewRunScreen))
         form = c.app.screen
+        assert isinstance(form, NewRunScreen)
+        form.launcher.prepare(request_of(1).configs[0], request_)
         c.app.show_runs()
-        form.post_message(told)
+        may_end.set()
         await c.wait_for(lambda: words in c.text())
         assert c.app.screen is c.runs
+
+
+@driven
+async def test_how_far_a_data_set_is_prepared_is_shown_and_a_second_one_is_refused(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end = threading.Event()
+
+    def prepare(name: str, side: int, report: ProgressCallback) -> None:
+        report(Progress(done=1, total=4, what="downloading"))
+        report(Progress(done=3, total=4, what="downloading"))
+        may_end.wait()
+
+    monkeypatch.setattr(PREPARE, prepare)
+    async with opened(store) as form:
+        launcher, request = form.screen.launcher, request_of(1)
+        launcher.prepare(request.configs[0], request)
+        assert form.text("#help") == "Preparing synthetic, then the run starts."
+        await form.until(lambda: form.text("#help") == "synthetic: downloading 75%. Then the run starts.")
+        launcher.prepare(request.configs[0], None)
+        assert form.text("#help") == "synthetic is still being prepared; wait for it."
+        may_end.set()
+        await form.until(lambda: not launcher.preparing)
 
 
 @driven

@@ -1,12 +1,13 @@
-"""From a filled form to running runs: the data set first, in a thread; then the record, then the trainer."""
+"""From a filled form to running runs: the data set first, then the records, then the trainer.
 
-import time
-from collections.abc import Sequence
+What may wait for a disk or a network is called in threads; what comes of it is shown by the event loop.
+"""
+
+import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
-from textual.message import Message
-from textual.widget import Widget
 
 from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.config.hyperparameters import RunConfig
@@ -43,68 +44,6 @@ class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
     configs: tuple[RunConfig, ...]
     label: str
     is_queued: bool
-
-
-class CatalogRead(Message):
-    """The data sets of this machine have been looked at."""
-
-    def __init__(self, infos: Sequence[data_catalog.DatasetInfo]) -> None:
-        super().__init__()
-        self.infos = infos
-
-
-class DataProgress(Message):
-    """A data set is being prepared."""
-
-    def __init__(self, sentence: str) -> None:
-        super().__init__()
-        self.sentence = sentence
-
-
-class DataReady(Message):
-    """A data set is prepared, or cannot be: then `error` says why."""
-
-    def __init__(self, name: str, request: LaunchRequest | None, error: str) -> None:
-        super().__init__()
-        self.name = name
-        self.request = request
-        self.error = error
-
-
-def read_catalog(receiver: Widget) -> None:
-    """Look at the data sets in a thread; `receiver` gets `CatalogRead`."""
-
-    def look() -> None:
-        try:
-            infos = data_catalog.catalog()
-        except AlexnetTuiError:  # The form keeps the names it has; starting says what is wrong.
-            return
-        receiver.post_message(CatalogRead(infos))
-
-    threads.start(look)
-
-
-def prepare(receiver: Widget, config: RunConfig, request: LaunchRequest | None) -> None:
-    """Prepare a run's data set in a thread; `receiver` gets `DataProgress`, then `DataReady` with the request."""
-    said = 0.0
-
-    def report(progress: Progress) -> None:
-        nonlocal said
-        if time.monotonic() - said >= _PROGRESS_SECONDS:
-            said = time.monotonic()
-            share = f" {100 * progress.done / progress.total:.0f}%" if progress.total else ""
-            then = " Then the run starts." if request else ""
-            receiver.post_message(DataProgress(f"{config.data}: {progress.what}{share}.{then}"))
-
-    def work() -> None:
-        error = ""
-        try:
-            prepare_dataset(config.data, FRONT_ENDS[config.front_end].image_size, report)
-        except Exception as problem:  # noqa: BLE001 - any error becomes a sentence on the form.
-            error = sentence_of(problem)
-        receiver.post_message(DataReady(config.data, request, error))
-
-    threads.start(work)
 
 
 def sentence_of(error: Exception) -> str:
@@ -144,7 +83,7 @@ class RunLauncher:
     """Takes requests: asks before a download, prepares the data, makes the runs and opens the first.
 
     Args:
-        form: The form; it gets `DataProgress` and `DataReady`, and hands the second to `continue_with_data`.
+        form: The form; it shows what happens.
 
     Attributes:
         preparing: The data set that is being prepared, or empty.
@@ -152,67 +91,89 @@ class RunLauncher:
 
     def __init__(self, form: "NewRunScreen") -> None:
         self._form = form
-        self.preparing, self._is_starting = "", False
-        self._ready: list[LaunchRequest] = []
+        self.preparing = ""
+        self._progress: Progress | None = None
+        self._starting = asyncio.Lock()
 
-    def submit(self, request: LaunchRequest, *, is_prepared: bool = False) -> None:
-        """Start the runs, or prepare their data first.
+    @property
+    def is_starting(self) -> bool:
+        """Whether a request is being started."""
+        return self._starting.locked()
 
-        While another request is being started, one whose data has just been prepared waits until that is done; any
-        other is a key pressed twice, and ignored.
-        """
-        if not self._is_starting:
-            self._is_starting = True
-            self._form.run_worker(self._prepare_and_start(request, is_prepared), group=ASKING)
-        elif is_prepared:
-            self._ready.append(request)
+    def submit(self, request: LaunchRequest) -> None:
+        """Start the runs, or prepare their data first."""
+        self._form.run_worker(self._submit(request), group=ASKING)
 
-    async def _prepare_and_start(self, request: LaunchRequest, is_prepared: bool) -> None:
-        config = request.configs[0]
+    async def _submit(self, request: LaunchRequest) -> None:
+        if not self.is_starting:  # Else a key was pressed twice.
+            async with self._starting:
+                await self._start_or_prepare(request)
+
+    async def _start_prepared(self, request: LaunchRequest) -> None:
+        """Start what waited for its data, once nothing else is being started."""
+        async with self._starting:
+            await self._start_or_prepare(request, is_prepared=True)
+
+    async def _start_or_prepare(self, request: LaunchRequest, *, is_prepared: bool = False) -> None:
+        config = request.configs[0]  # They differ in variant and seed alone.
+        missing: list[str] = []
         try:
-            await threads.call(data_catalog.check_num_images, config)  # They differ in variant and seed alone.
+            await threads.call(data_catalog.check_num_images, config)
             size = FRONT_ENDS[config.front_end].image_size
             if is_prepared or await threads.call(data_catalog.is_prepared, config.data, size):
                 await self._start(request)
                 return
-            missing: list[str] = []
             if not self.preparing:
                 missing = await threads.call(download_question.missing, [config])
         except TooFewImagesError as error:
             self._reject("train_images", str(error))
-            return
         except AlexnetTuiError as error:  # There is no folder for data.
             self._show_status(str(error), is_error=True)
-            return
-        finally:
-            self._is_starting = False
-            if self._ready:
-                self.submit(self._ready.pop(0), is_prepared=True)
-        if missing:
-            lines = [self._form.describe(config)]
-            download_question.ask(self._form, missing[0], lines, lambda: self.prepare(config, request))
         else:
-            self.prepare(config, request)
+            if missing:
+                lines = [self._form.describe(config)]
+                download_question.ask(self._form, missing[0], lines, lambda: self.prepare(config, request))
+            else:
+                self.prepare(config, request)
 
     def prepare(self, config: RunConfig, request: LaunchRequest | None) -> None:
         """Prepare the data of a run, then start what was asked for."""
         if self.preparing:
             self._form.show_status(f"{self.preparing} is still being prepared; wait for it.", is_error=True)
             return
-        self.preparing = config.data
+        self.preparing, self._progress = config.data, None
         self._form.show_status(f"Preparing {config.data}" + (", then the run starts." if request else "."))
-        prepare(self._form, config, request)
+        self._form.run_worker(self._prepare(config, request))
 
-    def continue_with_data(self, message: DataReady) -> None:
-        """Start what was asked for, or show why its data cannot be prepared."""
+    async def _prepare(self, config: RunConfig, request: LaunchRequest | None) -> None:
+        timer = self._form.set_interval(_PROGRESS_SECONDS, partial(self._show_progress, starts=request is not None))
+        size = FRONT_ENDS[config.front_end].image_size
+        error = ""
+        try:
+            await threads.call(prepare_dataset, config.data, size, self._take_progress)
+        except Exception as problem:  # noqa: BLE001 - any error becomes a sentence on the form.
+            error = sentence_of(problem)
+        finally:
+            timer.stop()
         self.preparing = ""
-        read_catalog(self._form)
-        if message.error:
-            self._reject("data", message.error)
-        elif message.request is not None:
-            self.submit(message.request, is_prepared=True)
+        self._form.read_catalog()
+        if error:
+            self._reject("data", error)
+        elif request is not None:
+            self._form.run_worker(self._start_prepared(request), group=ASKING)
         else:
-            self._show_status(f"{message.name} is ready.")
+            self._show_status(f"{config.data} is ready.")
+
+    def _take_progress(self, progress: Progress) -> None:
+        """Keep how far the thread is that prepares the data; called there."""
+        self._progress = progress
+
+    def _show_progress(self, *, starts: bool) -> None:
+        if (progress := self._progress) is not None:
+            self._progress = None
+            share = f" {100 * progress.done / progress.total:.0f}%" if progress.total else ""
+            then = " Then the run starts." if starts else ""
+            self._form.show_status(f"{self.preparing}: {progress.what}{share}.{then}")
 
     def _show_status(self, sentence: str, *, is_error: bool = False) -> None:
         """Show a sentence on the form, and to whoever went elsewhere meanwhile."""

@@ -5,10 +5,10 @@ label - and knows the fields by name that show more than their values: variant, 
 """
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from textual import events, on
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
@@ -23,13 +23,14 @@ from textual.widgets.collapsible import CollapsibleTitle
 from alexnet_tui.config.first_run import FIRST_RUN
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig, meaning_of
 from alexnet_tui.datasets import catalog as data_catalog
-from alexnet_tui.errors import ConfigError
+from alexnet_tui.errors import AlexnetTuiError, ConfigError
+from alexnet_tui.tui import threads
 from alexnet_tui.tui.keys import Keys
 from alexnet_tui.tui.screens.new_run import field_info as fields
 from alexnet_tui.tui.screens.new_run import launch
 from alexnet_tui.tui.screens.new_run import summary as run_summary
 from alexnet_tui.tui.screens.new_run.draft import PRESET_FIELDS, SEEDS, VARIANTS_FIELD, Draft
-from alexnet_tui.tui.screens.new_run.step_timer import StepsTimed, StepTimer
+from alexnet_tui.tui.screens.new_run.step_timer import StepTimer, timed_sentence
 from alexnet_tui.tui.session import Session
 from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
 from alexnet_tui.tui.widgets.fields import CardField, ChoiceField, FieldEdited, TextField
@@ -130,7 +131,7 @@ class NewRunScreen(Screen[None]):
     async def on_mount(self) -> None:
         """Fill in and look for data sets; the first frame shows all but these."""
         self._show(CARDS, *self.rows)
-        launch.read_catalog(self)
+        self.read_catalog()
         if self._template is not None:
             self.show(self._template)
         elif self._has_data_been_chosen:
@@ -143,7 +144,7 @@ class NewRunScreen(Screen[None]):
         event.refresh_styles = self._was_shown
         self._was_shown = True
         if self.is_mounted:
-            launch.read_catalog(self)
+            self.read_catalog()
             self._schedule_summary()
 
     def show(self, template: str | RunConfig | None) -> None:
@@ -304,23 +305,24 @@ class NewRunScreen(Screen[None]):
             is_timing=self._step_timer.is_busy,
         )
 
-    @on(launch.DataProgress)
-    def _show_progress(self, message: launch.DataProgress) -> None:
-        self.show_status(message.sentence)
+    @work(group="catalog", exclusive=True)
+    async def read_catalog(self) -> None:
+        """Look at the data sets of this machine, and offer them."""
+        try:
+            infos = await threads.call(data_catalog.catalog)
+        except AlexnetTuiError:  # The form keeps the names it has; starting says what is wrong.
+            return
+        self.show_catalog(infos)
 
-    @on(launch.DataReady)
-    def _take_data(self, message: launch.DataReady) -> None:
-        self.launcher.continue_with_data(message)
-
-    @on(launch.CatalogRead)
-    def _take_catalog(self, message: launch.CatalogRead) -> None:
-        self.catalog = {info.name: info for info in message.infos}
+    def show_catalog(self, infos: Sequence[data_catalog.DatasetInfo]) -> None:
+        """Offer data sets."""
+        self.catalog = {info.name: info for info in infos}
         editor = self.rows[DATA].editor
         if isinstance(editor, ChoiceField):
-            editor.set_options([fields.data_option(info) for info in message.infos])
+            editor.set_options([fields.data_option(info) for info in infos])
         self._read_editors()
         if not (self._has_data_been_chosen or DATA in self.draft.touched):
-            self._show(*self.draft.edit(DATA, fields.data_at_hand(message.infos)))
+            self._show(*self.draft.edit(DATA, fields.data_at_hand(infos)))
         self._has_data_been_chosen = True
         self._show(DATA)
 
@@ -344,10 +346,21 @@ class NewRunScreen(Screen[None]):
     def action_trial(self) -> None:
         """Time five steps of the run in the form."""
         if config := self._drafted():
-            if not self._step_timer.is_busy:
-                self._step_timer.begin(self, config, self.session.commands.prober)
             self.show_status("Five steps are being timed here…")
+            self._time_steps(config)
             self._schedule_summary()
+
+    @work(group="timing")
+    async def _time_steps(self, config: RunConfig) -> None:
+        if self._step_timer.is_busy:
+            return
+        try:
+            seconds = await self._step_timer.time(config, self.session.commands.prober)
+        except Exception as error:  # noqa: BLE001 - any error becomes a sentence on the form.
+            self.show_status(f"No time: {launch.sentence_of(error)}", is_error=True)
+        else:
+            self.show_status(timed_sentence(seconds))
+        self._schedule_summary()
 
     def _drafted(self) -> RunConfig | None:
         """The configuration in the form; None, and a sentence, where a field holds no value."""
@@ -357,11 +370,6 @@ class NewRunScreen(Screen[None]):
         except ConfigError as error:
             self.reject(error.field, str(error))
             return None
-
-    @on(StepsTimed)
-    def _take_step_time(self, message: StepsTimed) -> None:
-        self.show_status(self._step_timer.take(message), is_error=bool(message.error))
-        self._schedule_summary()
 
     def _submit(self, *, is_queued: bool) -> None:
         self._read_editors()

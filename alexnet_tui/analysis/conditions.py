@@ -1,7 +1,7 @@
 """Conditions: what runs were trained with beside their settings, and where runs that are compared differ; pure."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from alexnet_tui.analysis.groups import Grouping
@@ -44,6 +44,22 @@ CONDITIONS: Mapping[str, Callable[[RunHistory], str]] = MappingProxyType(
 """What a run was trained with, by name; ``mixed`` where a resume changed it."""
 NON_BLOCKING_CONDITIONS = frozenset(("code",))
 """Conditions that may differ between runs that are compared, because they decide no number by themselves."""
+
+
+def machines(histories: Iterable[RunHistory]) -> set[str]:
+    """The machines that trained runs; another number of threads makes another one."""
+    return {started.fingerprint for run in histories for started in run.segments}
+
+
+def codes(histories: Iterable[RunHistory]) -> set[str]:
+    """The programs that trained runs, each by its commit or its version."""
+    return {CONDITIONS["code"](run) for run in histories}
+
+
+def is_one_commit(histories: Iterable[RunHistory]) -> bool:
+    """Whether one program trained all of some runs, and its files were those of its commit."""
+    found = codes(histories)
+    return len(found) == 1 and not any(code.endswith("+") for code in found)
 
 
 def _images(started: ev.Started) -> str:

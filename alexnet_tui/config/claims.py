@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
@@ -43,6 +43,7 @@ the effect lies whatever the runs say.
 MAX_CLAIMS = 50
 _MAX_BYTES = 1 << 20
 _FOLDER = Path(__file__).parent / "claim_sets"
+_T = TypeVar("_T")
 _Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}\Z")]
 _Metric = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_]{1,64}$")]
 _Sentence = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
@@ -97,6 +98,15 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return self.group, self.reference
 
     @property
+    def is_ratio(self) -> bool:
+        """Whether the effect is a ratio of values, not a difference in points."""
+        return self.unit == "ratio"
+
+    def turned(self, one: _T, other: _T) -> tuple[_T, _T]:
+        """From (group, reference) to (claimed to be larger, claimed to be smaller), and back."""
+        return (one, other) if self.direction == "higher" else (other, one)
+
+    @property
     def metrics(self) -> tuple[str, ...]:
         """The metric that decides, and those of the preconditions."""
         return tuple(dict.fromkeys((self.metric, *(one.metric for one in self.precondition))))
@@ -104,7 +114,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     @property
     def smallest_effect_text(self) -> str:
         """The smallest effect that matters, with its unit: ``1 point``, ``0.5 points``, ``1.1x``."""
-        unit = "x" if self.unit == "ratio" else " point" if self.smallest_effect == 1 else " points"
+        unit = "x" if self.is_ratio else " point" if self.smallest_effect == 1 else " points"
         return f"{self.smallest_effect:g}{unit}"
 
 
@@ -265,7 +275,7 @@ def effect_fault(claim: Claim) -> str:
     low, high = SMALLEST_EFFECTS[claim.unit]
     if low < claim.smallest_effect < high:
         return ""
-    kind = "ratio" if claim.unit == "ratio" else "number"
+    kind = "ratio" if claim.is_ratio else "number"
     return f"smallest_effect must be a {kind} above {low:g} and below {high:g}, not {claim.smallest_effect:g}."
 
 

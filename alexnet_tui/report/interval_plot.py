@@ -52,7 +52,7 @@ class IntervalPlot(msgspec.Struct, frozen=True, kw_only=True):
 
 def interval_plot(verdict: ClaimVerdict) -> IntervalPlot:
     """Where everything of a claim's effect belongs on one axis; ratios on a logarithmic one."""
-    is_ratio = verdict.unit == "ratio"
+    is_ratio = verdict.claim.is_ratio
     found = verdict.effect
 
     def scale(effect: float) -> float:

@@ -91,7 +91,7 @@ def _labels(verdict: ClaimVerdict, plot: IntervalPlot, width: int) -> Cells:
 
 
 def _marks(verdict: ClaimVerdict, plot: IntervalPlot) -> Iterator[tuple[str, float]]:
-    is_ratio = verdict.unit == "ratio"
+    is_ratio = verdict.claim.is_ratio
     yield ("1x" if is_ratio else "0"), plot.no_effect
     for share, end in zip(plot.zone, verdict.zone, strict=True):
         yield (f"{end:.2f}x" if is_ratio else f"{end:+g}"), share

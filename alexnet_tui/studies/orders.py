@@ -136,12 +136,16 @@ def write(store: Store, found: list[Order]) -> None:
     study_files.write_json(orders_path(store), _File(found))
 
 
-def is_ordered(store: Store, name: str) -> bool:
-    """Whether a study is on the list; a list that cannot be read names none."""
+def is_ordered(store: Store, name: str, *, if_unreadable: bool = False) -> bool:
+    """Whether a study is on the list.
+
+    Args:
+        if_unreadable: The answer where the list cannot be read.
+    """
     try:
         return any(order.study == name for order in active(store))
     except StoreError:
-        return False
+        return if_unreadable
 
 
 def has_command(store: Store, name: str) -> bool:

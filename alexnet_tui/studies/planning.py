@@ -105,7 +105,7 @@ def plan_claims(
         TooFewImagesError: More training images are asked for than the data set has.
         StoreError: The folder cannot be written.
     """
-    check_metrics(claims, known_metrics)
+    _check_metrics(claims, known_metrics)
     fields = dict(overrides or {})
     groups = registered_claims.groups_of(claims, fields)
     cells = [
@@ -132,7 +132,7 @@ def plan_claims(
     )
 
 
-def check_metrics(claims: Sequence[Claim], known: Collection[str]) -> None:
+def _check_metrics(claims: Sequence[Claim], known: Collection[str]) -> None:
     """Refuse claims that decide by a number no run has.
 
     Raises:
@@ -141,7 +141,7 @@ def check_metrics(claims: Sequence[Claim], known: Collection[str]) -> None:
     problems = [
         f"{claim.name}: there is no metric {quoted(metric)}; {nearest(metric, known)}"
         for claim in claims
-        for metric in dict.fromkeys((claim.metric, *(one.metric for one in claim.precondition)))
+        for metric in claim.metrics
         if metric not in known
     ]
     if problems:

@@ -77,7 +77,7 @@ def work(
         _begin_anew(store, plan.name)
         looker: Scheduler | _Watcher = _Watcher(store, plan, say)
         try:
-            while not should_stop() and _is_ordered(store, plan.name):
+            while not should_stop() and orders.is_ordered(store, plan.name, if_unreadable=True):
                 if isinstance(looker, _Watcher) and (taken := take_service(store)) is not None:
                     service.callback(_ensure_worker, store, successor)
                     service.enter_context(taken)
@@ -266,14 +266,6 @@ def _begin_anew(store: Store, name: str) -> None:
 def _place(store: Store, order: Order) -> None:
     with study_files.exclusive(store):
         orders.place(store, order)
-
-
-def _is_ordered(store: Store, name: str) -> bool:
-    """Whether a study is still to be worked through; a damaged list leaves it so."""
-    try:
-        return any(order.study == name for order in orders.active(store))
-    except StoreError:
-        return True
 
 
 def _until_there_is_room(act: Callable[[], None], say: Say, should_stop: Callable[[], bool], seconds: float) -> None:

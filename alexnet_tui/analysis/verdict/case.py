@@ -56,11 +56,11 @@ def make_case(
     claim_faults = [f"{claim.name}: {fault}" for fault in faults(claim, overrides)]
     obstacles = [*(registration.faults if registration else ()), *claim_faults]
     try:
-        pair = [find_group(runs, settings, overrides) for settings in claim.groups]
+        group, reference = (find_group(runs, settings, overrides) for settings in claim.groups)
     except ConfigError as error:
         obstacles.append(f"The plan does not allow the claim's settings: {error}.")
-        pair = [GroupRuns(Group(name="", title="", settings=settings)) for settings in claim.groups]
-    larger, smaller = groups = (pair[0], pair[1]) if claim.direction == "higher" else (pair[1], pair[0])
+        group, reference = (GroupRuns(Group(name="", title="", settings=settings)) for settings in claim.groups)
+    larger, smaller = claim.turned(group, reference)
     if not (metric := METRICS.get(claim.metric)):
         empty = Sample(None, None, 0, ())
         return Case(number, claim, larger, smaller, (empty, empty), tuple(obstacles))
@@ -71,7 +71,7 @@ def make_case(
         *missing_runs(smaller, registration),
         *unequal_groups(runs, larger, smaller, metric),
         *incomparable,
-        *unusable_values(claim, groups, samples, metric),
+        *unusable_values(claim, (larger, smaller), samples, metric),
     ]
     effect = None
     is_reached = any(one.values for one in samples)
@@ -79,7 +79,7 @@ def make_case(
         obstacles.append(f"No run of either group has a {metric.heading}: there is nothing to compare.")
     is_comparable = is_reached and not incomparable and not claim_faults
     if is_comparable and min(len(one.lower_bounds) for one in samples) > 1:
-        effect = compare_samples(*samples, is_ratio=claim.unit == "ratio", delta=claim.smallest_effect)
+        effect = compare_samples(*samples, is_ratio=claim.is_ratio, delta=claim.smallest_effect)
     return Case(number, claim, larger, smaller, samples, tuple(dict.fromkeys(obstacles)), effect)
 
 
@@ -95,4 +95,4 @@ def find_group(runs: GroupedRuns, settings: Mapping[str, Value], overrides: Mapp
 
 
 def _sample(claim: Claim, group: GroupRuns, metric: Metric) -> Sample:
-    return sample(group.used, metric, group.group.title, is_censored=claim.unit == "ratio")
+    return sample(group.used, metric, group.group.title, is_censored=claim.is_ratio)

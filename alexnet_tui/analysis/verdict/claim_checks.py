@@ -56,7 +56,7 @@ def faults(claim: Claim, overrides: Mapping[str, str]) -> Iterator[str]:
         if name not in METRICS:
             yield f"there is no metric {printable(name, 60)!r}; choose one of {', '.join(METRICS)}."
     metric = METRICS.get(claim.metric)
-    if metric and claim.unit == "ratio" and metric.unit in (Unit.POINTS, Unit.NATS):
+    if metric and claim.is_ratio and metric.unit in (Unit.POINTS, Unit.NATS):
         yield f"a ratio needs values above 0, and {metric.heading} may be below."
     if metric and claim.unit == "points" and not metric.unit.is_share:
         yield f"points are of accuracies, errors and gaps; {metric.heading} needs a ratio."
@@ -75,7 +75,7 @@ def faults(claim: Claim, overrides: Mapping[str, str]) -> Iterator[str]:
 def _beyond_bounds(claim: Claim, num_epochs: int) -> Iterator[str]:
     """What a claim asks of its metrics that no run of so many epochs can give."""
     runs = f"of runs of {counted(num_epochs, 'epoch')}"
-    if (metric := METRICS.get(claim.metric)) and claim.unit == "ratio":
+    if (metric := METRICS.get(claim.metric)) and claim.is_ratio:
         low, high = metric.bounds(num_epochs)
         if low > 0 and claim.smallest_effect * low >= high:
             yield (

@@ -94,8 +94,8 @@ class ClaimVerdict(msgspec.Struct, frozen=True, kw_only=True):
     def zone(self) -> tuple[float, float]:
         """Between these, in `unit`, an effect is too small to matter; both are no effect where `delta` is none."""
         if effect_fault(self.claim):
-            return (1.0, 1.0) if self.unit == "ratio" else (0.0, 0.0)
-        return (1 / self.delta, self.delta) if self.unit == "ratio" else (-self.delta, self.delta)
+            return (1.0, 1.0) if self.claim.is_ratio else (0.0, 0.0)
+        return (1 / self.delta, self.delta) if self.claim.is_ratio else (-self.delta, self.delta)
 
     @property
     def num_runs(self) -> tuple[int, int]:
@@ -169,13 +169,13 @@ def _judge_case(
         p_reversed_holm=holm.reversed,
         p_equivalence_holm=holm.equivalence,
         equivalence_level=holm.level,
-        equivalence_interval=interval_at(*case.samples, is_ratio=claim.unit == "ratio", level=holm.level),
+        equivalence_interval=interval_at(*case.samples, is_ratio=claim.is_ratio, level=holm.level),
     )
 
 
 def _seeds_needed(claim: Claim, variances: tuple[float, float], num_claims: int) -> int | None:
     """Seeds a group at which the smallest effect that matters would be told from none; None for more than are tried."""
-    delta = Scale(claim.unit == "ratio").effect(claim.smallest_effect)
+    delta = Scale(claim.is_ratio).effect(claim.smallest_effect)
     # Holm's strictest step: enough whatever the other claims show.
     level = ALPHA / num_claims
     # Welch's p is two-sided in the decision (`p_larger`), and this test has one side.
@@ -207,6 +207,6 @@ def _ordinal(number: int) -> str:
 def _effect_text(claim: Claim, case: Case) -> str:
     metric = METRICS.get(claim.metric)
     name = metric.heading if metric else claim.metric
-    sign = "over" if claim.unit == "ratio" else "minus"
+    sign = "over" if claim.is_ratio else "minus"
     pair = f"{case.larger.group.title} {sign} {case.smaller.group.title}"
     return f"{name}: {pair}. {metric.help}" if metric else f"{name}: {pair}"

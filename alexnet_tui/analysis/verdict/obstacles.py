@@ -6,7 +6,7 @@ Each obstacle is a sentence.
 import math
 from collections.abc import Iterator, Sequence
 
-from alexnet_tui.analysis.conditions import CONDITIONS, unequal_conditions
+from alexnet_tui.analysis.conditions import is_one_commit, machines, unequal_conditions
 from alexnet_tui.analysis.copies import same_network
 from alexnet_tui.analysis.groups import GroupedRuns, GroupRuns
 from alexnet_tui.analysis.metrics import METRICS, Metric, Unit
@@ -59,21 +59,16 @@ def unequal_groups(runs: GroupedRuns, larger: GroupRuns, smaller: GroupRuns, met
     """What else differs between the groups than the claim says; or that nothing does."""
     used = [*larger.used, *smaller.used]
     found = unequal_conditions(used, runs.grouping)
-    machines = {place.fingerprint for run in used for place in run.segments}
-    if metric.unit.is_of_a_machine and len(machines) > 1:
-        found.append(f"The runs have {len(machines)} machines or numbers of threads, and {metric.heading} tells these.")
-    if any(not place.arithmetic for run in used for place in run.segments) and not _is_one_commit(used):
+    num_machines = len(machines(used))
+    if metric.unit.is_of_a_machine and num_machines > 1:
+        found.append(f"The runs have {num_machines} machines or numbers of threads, and {metric.heading} tells these.")
+    if any(not place.arithmetic for run in used for place in run.segments) and not is_one_commit(used):
         found.append("No version of the arithmetic is on record, and the code is not one commit.")
     if larger.used and smaller.used and larger.group != smaller.group:
         configs = larger.used[0].record.config, smaller.used[0].record.config
         if same_network(*configs):
             found.append("Both groups train one and the same network: these layers have equal shapes here.")
     return found
-
-
-def _is_one_commit(runs: Sequence[RunHistory]) -> bool:
-    codes = {CONDITIONS["code"](run) for run in runs}
-    return len(codes) == 1 and not any(code.endswith("+") for code in codes)
 
 
 def incomparable_values(claim: Claim, samples: tuple[Sample, Sample], metric: Metric) -> Iterator[str]:
@@ -86,7 +81,7 @@ def incomparable_values(claim: Claim, samples: tuple[Sample, Sample], metric: Me
                 f"{counted(found.num_upper_bounds, 'run')} of {found.title!r} reached the mark of {metric.heading}"
                 " before the first measurement, at the end of an epoch: when is not known."
             )
-        if claim.unit == "ratio" and (without := sum(not is_of_ratio(value) for value in found.lower_bounds)):
+        if claim.is_ratio and (without := sum(not is_of_ratio(value) for value in found.lower_bounds)):
             runs = f"{counted(without, 'run')} of {found.title!r}"
             yield f"{runs} gave no {metric.heading} above 0 that a ratio could be made of."
 
@@ -105,9 +100,9 @@ def unusable_values(
         has_spread = found.num_upper_bounds or found.sd or (metric.is_whole and any(one.sd for one in samples))
         if len(found.values) > 1 and not found.num_missing and not has_spread:
             yield f"All runs of {group.group.title!r} have the same {metric.heading}: seeds make a difference."
+    of_group, of_reference = claim.turned(*groups)
     for one in claim.precondition:
-        is_group_first = claim.direction == "higher"
-        group = groups[0] if (one.of == "group") == is_group_first else groups[1]
+        group = of_group if one.of == "group" else of_reference
         if looked_at := METRICS.get(one.metric):
             yield from _precondition(one, group, looked_at)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from alexnet_tui.analysis import stats
-from alexnet_tui.analysis.conditions import CONDITIONS
+from alexnet_tui.analysis.conditions import codes, is_one_commit, machines
 from alexnet_tui.analysis.copies import same_network
 from alexnet_tui.analysis.groups import GroupedRuns, GroupRuns
 from alexnet_tui.analysis.metrics import METRICS, quantity
@@ -57,12 +57,10 @@ def _is_one_network(one: GroupRuns, other: GroupRuns) -> bool:
 def _differences(case: Case) -> Iterator[str]:
     """What differs between the runs of a claim, and does not keep them from being compared."""
     used = [*case.larger.used, *case.smaller.used]
-    codes = {CONDITIONS["code"](run) for run in used}
-    if len(codes) > 1 or any(code.endswith("+") for code in codes):
-        yield f"Code: {', '.join(sorted(codes))}; the version of the arithmetic decides, not the commit."
-    machines = {place.fingerprint for run in used for place in run.segments}
-    if len(machines) > 1:
-        yield f"{len(machines)} machines or numbers of threads: {'; '.join(sorted(machines))}."
+    if used and not is_one_commit(used):
+        yield f"Code: {', '.join(sorted(codes(used)))}; the version of the arithmetic decides, not the commit."
+    if len(known := machines(used)) > 1:
+        yield f"{len(known)} machines or numbers of threads: {'; '.join(sorted(known))}."
     seeds = [{run.record.config.seed for run in group.used} for group in (case.larger, case.smaller)]
     if all(seeds) and seeds[0] != seeds[1]:
         yield "The two groups have different seeds."

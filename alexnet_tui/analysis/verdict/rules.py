@@ -96,7 +96,7 @@ def verdict_of(claim: Claim, effect: Effect | None, holm: HolmValues) -> tuple[V
     """The verdict on a claim, and why, as a sentence; no sentence where it could not be tested, without an effect."""
     if effect is None:
         return Verdict.NOT_ASSESSED, ""
-    scale = Scale(claim.unit == "ratio")
+    scale = Scale(claim.is_ratio)
     neutral, mirror = scale.restore(0.0), scale.restore(-scale.effect(claim.smallest_effect))
     least, most_against = amount_text(claim.smallest_effect), amount_text(mirror)
     unit = "" if scale.is_ratio else " points"
@@ -134,7 +134,7 @@ def decide(claims: Sequence[Claim], samples: Iterable[tuple[Sample, Sample]]) ->
         samples: For each claim the sample claimed to have the larger values, and the other.
     """
     effects = [
-        compare_samples(*pair, is_ratio=claim.unit == "ratio", delta=claim.smallest_effect)
+        compare_samples(*pair, is_ratio=claim.is_ratio, delta=claim.smallest_effect)
         for claim, pair in zip(claims, samples, strict=True)
     ]
     return [

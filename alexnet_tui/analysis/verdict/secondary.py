@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from alexnet_tui.analysis import stats
-from alexnet_tui.analysis.conditions import unequal_conditions
+from alexnet_tui.analysis.conditions import machines, unequal_conditions
 from alexnet_tui.analysis.copies import same_network
 from alexnet_tui.analysis.groups import GroupedRuns, GroupRuns
-from alexnet_tui.analysis.metrics import METRICS, SELECTED_ON_TEST, Metric
+from alexnet_tui.analysis.metrics import METRICS, SELECTED_ON_TEST, Metric, Unit
 from alexnet_tui.analysis.published import PublishedClaim
 from alexnet_tui.analysis.samples import Sample, sample
 from alexnet_tui.analysis.verdict import figure1
@@ -51,8 +51,7 @@ TRADE_OFFS: Mapping[str, tuple[str, ...]] = {
 
 def secondary_outcomes(claim: Claim, larger: GroupRuns, smaller: GroupRuns, runs: GroupedRuns) -> Iterator[Secondary]:
     """Other metrics of a claim's two groups, and other groups by the claim's metric."""
-    pair = (larger, smaller)
-    group, reference = pair if claim.direction == "higher" else pair[::-1]
+    group, reference = claim.turned(larger, smaller)
     metric = METRICS.get(claim.metric)
     if metric is None:
         return
@@ -61,10 +60,10 @@ def secondary_outcomes(claim: Claim, larger: GroupRuns, smaller: GroupRuns, runs
             if (level := sample(one.used, metric).mean) is not None:
                 yield Secondary(f"{metric.heading} of {one.group.title!r}", 100 * level, "level")
     for name in TRADE_OFFS.get(claim.metric, ()):
-        if (found := _compared(METRICS[name], group, reference, "points")) and found.value is not None:
-            yield Secondary(found.name, found.value, note=_trade_off(claim, name, found.value, pair))
+        if (found := _compared(METRICS[name], group, reference, is_ratio=False)) and found.value is not None:
+            yield Secondary(found.name, found.value, note=_trade_off(claim, name, found.value, (larger, smaller)))
     for name in SAME_QUANTITY.get(claim.metric, ()):
-        if found := _compared(METRICS[name], larger, smaller, claim.unit):
+        if found := _compared(METRICS[name], larger, smaller, is_ratio=claim.is_ratio):
             yield found
     yield from _sensitivity(claim, metric, reference, group, runs)
     if set(claim.group) == {"activation"} and claim.metric == "t25":
@@ -74,12 +73,12 @@ def secondary_outcomes(claim: Claim, larger: GroupRuns, smaller: GroupRuns, runs
 def own_measure(published: PublishedClaim, larger: GroupRuns, smaller: GroupRuns) -> Secondary | None:
     """Our number in the measure that the study's own figure is in."""
     metric = METRICS[published.measure]
-    return _compared(metric, larger, smaller, "ratio" if metric.unit.is_time else "points")
+    return _compared(metric, larger, smaller, is_ratio=metric.unit.is_time)
 
 
-def _compared(metric: Metric, first: GroupRuns, second: GroupRuns, unit: str) -> Secondary | None:
+def _compared(metric: Metric, first: GroupRuns, second: GroupRuns, *, is_ratio: bool) -> Secondary | None:
     """The ratio or the difference of two groups; None where neither has a value."""
-    if unit == "ratio":
+    if is_ratio:
         return _ratio(metric, first, second)
     a, b = (sample(one.used, metric).mean for one in (first, second))
     if a is None or b is None:
@@ -94,8 +93,7 @@ def _ratio(metric: Metric, slow: GroupRuns, fast: GroupRuns) -> Secondary | None
     a, b = (sample(one.used, metric, is_censored=True) for one in (slow, fast))
     if not a.runs or not b.runs:
         return None
-    machines = {place.fingerprint for run in (*slow.used, *fast.used) for place in run.segments}
-    if metric.unit.value == "seconds" and len(machines) > 1:
+    if metric.unit is Unit.SECONDS and len(machines([*slow.used, *fast.used])) > 1:
         return Secondary(name, None, "", "the runs have several machine fingerprints")
     # In the next two cases the ratio is neither a value nor a bound.
     if bounds := a.num_upper_bounds + b.num_upper_bounds:
@@ -134,7 +132,7 @@ def _sensitivity(
             yield Secondary(title, None, "", f"it is the same network as {group.group.title!r}: no second opinion")
         elif reasons := unequal_conditions([*reference.used, *other.used], runs.grouping):
             yield Secondary(title, None, "", " ".join(reasons))
-        elif found := _compared(metric, reference, other, "points"):
+        elif found := _compared(metric, reference, other, is_ratio=False):
             yield Secondary(title, found.value, note=f"n = {len(other.used)}")
 
 

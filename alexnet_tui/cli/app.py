@@ -6,7 +6,6 @@ from importlib import import_module
 from typing import Annotated
 
 import typer
-from typer._click.formatting import HelpFormatter
 from typer.core import TyperCommand
 
 from alexnet_tui import __version__
@@ -35,7 +34,7 @@ _COMMANDS: Mapping[str, tuple[str, ...]] = {
 _HYPHEN = "\N{NON-BREAKING HYPHEN}"
 
 
-class _HelpFormatter(HelpFormatter):
+class _HelpFormatter(TyperCommand.context_class.formatter_class):  # type: ignore[name-defined, misc]
     """Ends no line of help inside a word with a hyphen: an option that is cut in two cannot be copied."""
 
     def write_text(self, text: str) -> None:
@@ -45,10 +44,11 @@ class _HelpFormatter(HelpFormatter):
         super().write_dl([(name, text.replace("-", _HYPHEN)) for name, text in rows], col_max, col_spacing)
 
     def getvalue(self) -> str:
-        return super().getvalue().replace(_HYPHEN, "-")
+        text: str = super().getvalue()
+        return text.replace(_HYPHEN, "-")
 
 
-# Where click lets a program choose how all its help is set; typer has no public name for the formatter.
+# Where click lets a program choose how all its help is set.
 TyperCommand.context_class.formatter_class = _HelpFormatter
 
 

@@ -6,6 +6,7 @@ do. Every other hyperparameter that can change a result is the groups' *protocol
 """
 
 import functools
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
@@ -172,8 +173,8 @@ def group_runs(
         missing: Runs that a plan asks for and that are not there or are excluded.
         grouping: The groups there are.
     """
-    excluded: list[Excluded] = []
-    repeats: dict[tuple[str, int, Protocol], list[RunHistory]] = {}
+    excluded = list[Excluded]()
+    of_one_seed = defaultdict[tuple[str, int, Protocol], list[RunHistory]](list)
     for history in histories:
         config = history.record.config
         group = grouping.group_of(config)
@@ -183,21 +184,26 @@ def group_runs(
             shown = ", ".join(f"{name} {format_value(getattr(config, name))}" for name in grouping.fields)
             excluded.append(Excluded(history.id, f"no experiment of the study: {shown}"))
         else:
-            repeats.setdefault((group.name, config.seed, grouping.protocol_of(config)), []).append(history)
-    found = {name: GroupRuns(group) for name, group in grouping.groups.items()}
-    for (name, *_), runs in sorted(repeats.items(), key=lambda item: item[0][1]):
+            of_one_seed[group.name, config.seed, grouping.protocol_of(config)].append(history)
+    used = defaultdict[str, list[RunHistory]](list)
+    unfinished = defaultdict[str, list[tuple[RunHistory, str]]](list)
+    lacking = defaultdict[str, list[Missing]](list)
+    for (name, *_), runs in sorted(of_one_seed.items(), key=lambda item: item[0][1]):
         if counting := first_of_each_seed(runs):
-            found[name] = msgspec.structs.replace(found[name], used=(*found[name].used, *counting))
+            used[name] += counting
             excluded.extend(_excluded_for(counting[0], runs, states))
         else:
-            left = ((history, state_word(history, states)) for history in runs)
-            found[name] = msgspec.structs.replace(found[name], unfinished=(*found[name].unfinished, *left))
+            unfinished[name] += [(history, state_word(history, states)) for history in runs]
     for one in missing:
         group = grouping.group_of(one.config)
-        if group and (group.name, one.config.seed, grouping.protocol_of(one.config)) not in repeats:
-            found[group.name] = msgspec.structs.replace(found[group.name], missing=(*found[group.name].missing, one))
-    kept = {name: one for name, one in found.items() if one.used or one.unfinished or one.missing}
-    return GroupedRuns(grouping, kept, tuple(excluded))
+        if group and (group.name, one.config.seed, grouping.protocol_of(one.config)) not in of_one_seed:
+            lacking[group.name].append(one)
+    found = {
+        name: GroupRuns(group, tuple(used[name]), tuple(unfinished[name]), tuple(lacking[name]))
+        for name, group in grouping.groups.items()
+        if name in used or name in unfinished or name in lacking
+    }
+    return GroupedRuns(grouping, found, tuple(excluded))
 
 
 def first_of_each_seed(histories: Iterable[RunHistory]) -> list[RunHistory]:

@@ -1,6 +1,6 @@
 """From names to runs: studies, experiments, run ids, the reference runs, or whatever there is."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -10,7 +10,6 @@ from alexnet_tui.command_lines import commands_on, shell_command
 from alexnet_tui.errors import AmbiguousRunError, RunNotFoundError, StoreError, UsageError
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.runs.run_ids import REFERENCE
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
@@ -78,82 +77,105 @@ def select_runs(
         RunNotFoundError: A name is neither a study nor a run.
         StoreError: The runs folder cannot be read.
     """
-    advise = commands_on(store.root)
-    look = find or (lambda run_id: load(store, run_id, skip_steps=skip_steps))
-    listing = store.list()
-    problems, chosen = list(listing.problems), dict.fromkeys(names)
-    reference = {record.id for record in listing.runs if store.is_reference(record.id)}
-    passed_over = list[str]()
-    if not chosen:
-        own_ids = [record.id for record in listing.runs if record.id not in reference]
-        own = _read(own_ids, problems, look, has_foreign)
-        has_finished, passed_over = State.FINISHED in own.states.values(), own.foreign
-        if has_finished or not reference or (not needs_finished and len(own_ids) > len(passed_over)):
-            planned = _planned(store, study_files.names(store), own.histories, problems, find)
-            return msgspec.structs.replace(own, title="all runs", planned=planned, train=advise(*_REPRODUCE))
-        chosen = {REFERENCE: None}
-    ids: dict[str, None] = {}
-    plans, missing, train = set(study_files.names(store)) - {REFERENCE}, [], advise(*_REPRODUCE)
-    for name in chosen:
-        if name in plans:
-            missing += _missing(store, name, find)
-        members = _members(name, listing.runs, reference, is_study=name in plans)
-        if name in plans and not members:
-            train = advise("study", "run", name)
-        ids.update(dict.fromkeys(members or ([] if name in plans else [_resolve(store, name)])))
-    found = _read(ids, problems, look, has_foreign)
-    planned = _planned(store, [name for name in chosen if name in plans], found.histories, problems, find)
-    if REFERENCE in chosen:
-        shipped = Store(store.reference_root)
-        planned += _planned(shipped, study_files.names(shipped), found.histories, problems, find)
-    foreign = [*passed_over, *found.foreign]
-    return msgspec.structs.replace(
-        found, title=_title(list(chosen)), missing=missing, planned=planned, train=train, foreign=foreign
-    )
+    reader = _Reader(store, find, skip_steps=skip_steps, has_foreign=has_foreign)
+    if asked := list(dict.fromkeys(names)):
+        return reader.read_named(asked)
+    return reader.read_own(needs_finished=needs_finished) or reader.read_named([REFERENCE])
 
 
-def _planned(
-    store: Store,
-    names: Iterable[str],
-    histories: Sequence[RunHistory],
-    problems: list[str],
-    find: planned_runs.Find | None,
-) -> list[PlannedStudy]:
-    """The registered studies of these names that have a run."""
-    found, plans = list[PlannedStudy](), readable_plans(store)
-    for name in names:
-        members = [run for run in histories if run.record.study == name and store.is_in(run.id)]
-        try:
-            plan = load_plan(store, name) if members else None
-            if plan and is_registered(plan):
-                found.append(examine(store, plan, members, _missing(store, name, find), plans))
-        except StoreError as error:
-            problems.append(str(error))
-    return found
+class _Reader:
+    """Reads the runs of a folder that are asked for, as `select_runs` says."""
 
+    def __init__(self, store: Store, find: planned_runs.Find | None, *, skip_steps: bool, has_foreign: bool) -> None:
+        self._store, self._find, self._has_foreign = store, find, has_foreign
+        self._look: planned_runs.Find = find or (lambda run_id: load(store, run_id, skip_steps=skip_steps))
+        self._advise = commands_on(store.root)
+        listing = store.list()
+        self._records, self._problems, self._foreign = listing.runs, list(listing.problems), list[str]()
+        self._reference_ids = {record.id for record in listing.runs if store.is_reference(record.id)}
 
-def _members(name: str, runs: Sequence[RunRecord], reference: Collection[str], *, is_study: bool) -> list[str]:
-    """Ids of the runs of a study, of the reference runs, or of an experiment, the oldest first."""
-    oldest_first = list(reversed(runs))
-    if name == REFERENCE:
-        return [record.id for record in oldest_first if record.id in reference]
-    # A study of the same name may have made reference runs; they are not this user's.
-    mine = [record for record in oldest_first if record.id not in reference and record.foreign is None]
-    if members := [record.id for record in mine if record.study == name]:
-        return members
-    if is_study:
-        return []
-    own = [record.id for record in mine if record.config.variant == name]
-    return own or [record.id for record in oldest_first if record.config.variant == name]
+    def read_own(self, *, needs_finished: bool) -> Selection | None:
+        """The user's own runs; None where the reference runs take their place."""
+        ids = [record.id for record in self._records if record.id not in self._reference_ids]
+        own = self._read(ids)
+        is_enough = not needs_finished and len(ids) > len(own.foreign)
+        if self._reference_ids and not is_enough and State.FINISHED not in own.states.values():
+            return None
+        planned = self._planned(self._store, study_files.names(self._store), own.histories)
+        return msgspec.structs.replace(own, title="all runs", planned=planned, train=self._advise(*_REPRODUCE))
 
+    def read_named(self, names: Sequence[str]) -> Selection:
+        """The runs that studies, experiments and run ids name."""
+        studies = set(study_files.names(self._store)) - {REFERENCE}
+        ids, missing, train = dict[str, None](), list[Missing](), self._advise(*_REPRODUCE)
+        for name in names:
+            members = self._members(name, is_study=name in studies)
+            if name in studies:
+                missing += self._missing(self._store, name)
+                train = train if members else self._advise("study", "run", name)
+            elif not members:
+                members = [_resolve(self._store, name)]
+            ids.update(dict.fromkeys(members))
+        found = self._read(ids)
+        planned = self._planned(self._store, [name for name in names if name in studies], found.histories)
+        if REFERENCE in names:
+            shipped = Store(self._store.reference_root)
+            planned += self._planned(shipped, study_files.names(shipped), found.histories)
+        return msgspec.structs.replace(found, title=_title(names), missing=missing, planned=planned, train=train)
 
-def _missing(store: Store, name: str, find: planned_runs.Find | None) -> list[Missing]:
-    plan = load_plan(store, name)
-    return [
-        Missing(plan.configs[cell.index], cell.state)
-        for cell in planned_runs.status(store, plan, find)
-        if cell.state in tuple(planned_runs.PlannedRunState)
-    ]
+    def _members(self, name: str, *, is_study: bool) -> list[str]:
+        """Ids of the runs of a study, of the reference runs, or of an experiment, the oldest first."""
+        oldest_first = list(reversed(self._records))
+        if name == REFERENCE:
+            return [record.id for record in oldest_first if record.id in self._reference_ids]
+        # A study of the same name may have made reference runs; they are not this user's.
+        mine = [one for one in oldest_first if one.id not in self._reference_ids and one.foreign is None]
+        if members := [record.id for record in mine if record.study == name]:
+            return members
+        if is_study:
+            return []
+        own = [record.id for record in mine if record.config.variant == name]
+        return own or [record.id for record in oldest_first if record.config.variant == name]
+
+    def _read(self, ids: Iterable[str]) -> Selection:
+        found = Selection("", [], {}, self._problems, foreign=self._foreign)
+        for run_id in ids:
+            try:
+                known = self._look(run_id)
+            except StoreError as error:
+                self._problems.append(str(error))
+                continue
+            if known is None:  # Deleted a moment ago.
+                continue
+            history, state = known
+            if history.record.foreign and not self._has_foreign:
+                self._foreign.append(run_id)
+            else:
+                found.histories.append(history)
+                found.states[run_id] = state
+        return found
+
+    def _planned(self, store: Store, names: Iterable[str], histories: Sequence[RunHistory]) -> list[PlannedStudy]:
+        """The registered studies of these names that have a run."""
+        found, plans = list[PlannedStudy](), readable_plans(store)
+        for name in names:
+            members = [run for run in histories if run.record.study == name and store.is_in(run.id)]
+            try:
+                plan = load_plan(store, name) if members else None
+                if plan and is_registered(plan):
+                    found.append(examine(store, plan, members, self._missing(store, name), plans))
+            except StoreError as error:
+                self._problems.append(str(error))
+        return found
+
+    def _missing(self, store: Store, name: str) -> list[Missing]:
+        """The planned runs of a study that are not there."""
+        plan = load_plan(store, name)
+        return [
+            Missing(plan.configs[cell.index], cell.state)
+            for cell in planned_runs.status(store, plan, self._find)
+            if cell.state in tuple(planned_runs.PlannedRunState)
+        ]
 
 
 def _title(names: Sequence[str]) -> str:
@@ -163,6 +185,7 @@ def _title(names: Sequence[str]) -> str:
 
 
 def _resolve(store: Store, name: str) -> str:
+    """The id of the run that a name begins, or stands for."""
     if name == REFERENCE:
         raise UsageError(f"there are no reference runs under {store.reference_root}.")
     try:
@@ -173,21 +196,3 @@ def _resolve(store: Store, name: str) -> str:
         lists = shell_command("runs", root=store.root)
         reason = f"there is no study and no run {quoted(name, 80)}; `{lists}` lists the runs."
         raise RunNotFoundError(store.root, reason) from error
-
-
-def _read(ids: Iterable[str], problems: list[str], look: planned_runs.Find, has_foreign: bool) -> Selection:
-    found = Selection("", [], {}, problems)
-    for run_id in ids:
-        try:
-            known = look(run_id)
-        except StoreError as error:
-            problems.append(str(error))
-            continue
-        if known is None:  # Deleted a moment ago.
-            continue
-        if known[0].record.foreign and not has_foreign:
-            found.foreign.append(run_id)
-        else:
-            found.histories.append(known[0])
-            found.states[run_id] = known[1]
-    return found

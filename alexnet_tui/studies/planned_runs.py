@@ -95,22 +95,20 @@ def status(store: Store, plan: Plan, find: Find | None = None) -> list[PlannedRu
 
 
 def _cell(plan: Plan, index: int, run_id: str, find: Find, *, is_cancelled: bool) -> PlannedRun:
-    config, found, problem = plan.configs[index], None, ""
+    config = plan.configs[index]
+    history, problem = None, ""
+    state: str = PlannedRunState.DELETED if run_id else PlannedRunState.PLANNED
     try:
-        found = find(run_id) if run_id else None
+        if run_id and (found := find(run_id)):
+            history, state = found
     except StoreError as error:  # One damaged run must not hide or hold up all others.
-        problem = error.reason
-    if found is not None and not plan.has_made(found[0].record):  # It must not be stopped or trained in its name.
-        found, run_id, problem = None, "", f"{printable(run_id, 80)} is no run of this study."
-    if found is not None:
-        state: str = found[1]
-    elif problem:
-        state = PlannedRunState.UNREADABLE
-    else:
-        state = PlannedRunState.DELETED if run_id else PlannedRunState.PLANNED
+        state, problem = PlannedRunState.UNREADABLE, error.reason
+    if history is not None and not plan.has_made(history.record):  # It must not be stopped or trained in its name.
+        problem = f"{printable(run_id, 80)} is no run of this study."
+        history, state, run_id = None, PlannedRunState.UNREADABLE, ""
     if is_cancelled and state in _UNFINISHED:
         state = PlannedRunState.CANCELLED
-    final = found[0].final if found else None
+    final = history.final if history else None
     return PlannedRun(
         index=index,
         variant=config.variant,
@@ -118,11 +116,11 @@ def _cell(plan: Plan, index: int, run_id: str, find: Find, *, is_cancelled: bool
         state=str(state),
         run_id=run_id,
         reason=final.reason if isinstance(final, Failed) and state == State.FAILED else problem,
-        num_epochs_done=found[0].num_epochs_done if found else 0,
+        num_epochs_done=history.num_epochs_done if history else 0,
         epochs=config.epochs,
         swept=swept_text(plan.protocol, config),
         group=plan.group_of(index),
-        attempts=found[0].attempts if found else 0,
+        attempts=history.attempts if history else 0,
     )
 
 

@@ -29,6 +29,7 @@ from alexnet_tui.studies import allocation, bookkeeping, orders, planned_runs, s
 from alexnet_tui.studies.allocation import Allocation
 from alexnet_tui.studies.orders import Order
 from alexnet_tui.studies.plan import Plan, check_clock, load_runnable_plan
+from alexnet_tui.studies.planned_runs import PlannedRun
 
 MAX_STARTS = 3
 """How often one worker starts a run whose trainer dies."""
@@ -64,7 +65,7 @@ class _Session(msgspec.Struct):
     reported: dict[int, str] = msgspec.field(default_factory=dict)
     noted: dict[int, tuple[str, str, int]] = msgspec.field(default_factory=dict)
 
-    def may_start(self, cell: planned_runs.PlannedRun) -> bool:
+    def may_start(self, cell: PlannedRun) -> bool:
         """Whether the worker should try a cell that needs training, once more or at all."""
         was_ours = bool(self.starts[cell.index]) or cell.index in self.seen
         if was_ours and cell.state in {State.STOPPED, State.FAILED}:
@@ -116,7 +117,7 @@ class Scheduler:
         active = [order for order in listed if order.is_own]
         self._refuse([order.study for order in listed if not order.is_own])
         self._sessions = {order.study: one for order in active if (one := self._sessions.get(order.study))}
-        first: tuple[_Session, list[planned_runs.PlannedRun]] | None = None
+        first: tuple[_Session, list[PlannedRun]] | None = None
         for order in active:
             waiting = self._guarded(order.study, partial(self._refresh, order)) or []
             if waiting and first is None:  # Nothing of a later order goes before it.
@@ -164,7 +165,7 @@ class Scheduler:
         self._troubles.pop(name, None)
         return result
 
-    def _refresh(self, order: Order) -> list[planned_runs.PlannedRun]:
+    def _refresh(self, order: Order) -> list[PlannedRun]:
         """Report and note what changed in an order's study; its cells that may be started now."""
         session = self._session(order)
         if session is None:
@@ -210,7 +211,7 @@ class Scheduler:
                 orders.withdraw(self._store, order.study)
         self._sessions.pop(order.study, None)
 
-    def _start_next(self, session: _Session, waiting: Sequence[planned_runs.PlannedRun]) -> bool:
+    def _start_next(self, session: _Session, waiting: Sequence[PlannedRun]) -> bool:
         """Start the first cell that waits if the machine has room; whether it was started."""
         name = session.plan.name
         with study_files.exclusive(self._store):
@@ -242,7 +243,7 @@ class Scheduler:
         self._report(name, f"{_name(cell)}: {verb} as {cell.run_id}")
         return True
 
-    def _allocation(self, session: _Session, cell: planned_runs.PlannedRun, training: Sequence[str]) -> Allocation:
+    def _allocation(self, session: _Session, cell: PlannedRun, training: Sequence[str]) -> Allocation:
         """Which part of the machine a run gets."""
         parallel, threads = session.order.parallel, session.plan.configs[cell.index].threads
         if parallel == 1:
@@ -278,7 +279,7 @@ class Scheduler:
         self._say(sentence if not name or name == self._own else f"study {name}: {sentence}")
 
 
-def report_cells(cells: Sequence[planned_runs.PlannedRun], reported: dict[int, str], say: Say) -> None:
+def report_cells(cells: Sequence[PlannedRun], reported: dict[int, str], say: Say) -> None:
     """Say what changed since the last look.
 
     Args:
@@ -293,11 +294,11 @@ def report_cells(cells: Sequence[planned_runs.PlannedRun], reported: dict[int, s
             say(f"{sentence}, run {cell.run_id}")
 
 
-def _name(cell: planned_runs.PlannedRun) -> str:
+def _name(cell: PlannedRun) -> str:
     return f"{cell.group} seed {cell.seed}" + (f", {cell.swept}" if cell.swept else "")
 
 
-def _note(store: Store, session: _Session, cells: Sequence[planned_runs.PlannedRun]) -> None:
+def _note(store: Store, session: _Session, cells: Sequence[PlannedRun]) -> None:
     """Bring the ledger up to date where a run began, ended or is gone."""
     now = {cell.index: (cell.run_id, cell.state, cell.attempts) for cell in cells if cell.run_id}
     changed = {seen[0]: index for index, seen in now.items() if session.noted.get(index) != seen}

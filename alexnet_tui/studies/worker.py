@@ -27,6 +27,7 @@ from alexnet_tui.studies import orders, planned_runs, study_files, study_queue
 from alexnet_tui.studies.cluster import check_not_active
 from alexnet_tui.studies.orders import Order
 from alexnet_tui.studies.plan import Plan, check_clock, load_runnable_plan
+from alexnet_tui.studies.planned_runs import PlannedRun
 from alexnet_tui.studies.scheduler import (
     Prepare,
     Say,
@@ -53,7 +54,7 @@ def work(
     should_stop: Callable[[], bool] = lambda: False,
     prepare: Prepare = lambda config: None,
     poll_seconds: float = 2.0,
-) -> list[planned_runs.PlannedRun]:
+) -> list[PlannedRun]:
     """Work through a plan in the foreground until nothing is left to do; returns where every cell stands then.
 
     Finished runs, and failed ones that would fail again, are left alone; stopped, lost and otherwise failed ones are

@@ -24,6 +24,7 @@ from alexnet_tui.studies import ledger as file
 from alexnet_tui.studies import worker as study_worker
 from alexnet_tui.studies.ledger import Entry, Ledger
 from alexnet_tui.studies.plan import Plan, load_plan, plan_hash
+from alexnet_tui.studies.planned_runs import PlannedRun
 from alexnet_tui.studies.scheduler import Scheduler
 
 pytestmark = pytest.mark.usefixtures("forked")
@@ -39,11 +40,11 @@ def path_of(store: Store, plan: Plan) -> Path:
     return store.root / "studies" / plan.name / "ledger.jsonl"
 
 
-def work(store: Store, plan: Plan, script: str = "normal") -> list[planned_runs.PlannedRun]:
+def work(store: Store, plan: Plan, script: str = "normal") -> list[PlannedRun]:
     return study_worker.work(store, plan, command=fake_trainer.command(script), poll_seconds=0.02)
 
 
-def train(store: Store, plan: Plan) -> list[planned_runs.PlannedRun]:
+def train(store: Store, plan: Plan) -> list[PlannedRun]:
     """What a worker leaves, without any process."""
     for cell, run_id in enumerate(planned_runs.prepare(store, plan)):
         config = plan.configs[cell]

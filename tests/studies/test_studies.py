@@ -48,6 +48,7 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import bookkeeping, orders, planned_runs, planning, scheduler, study_files, study_queue
 from alexnet_tui.studies import worker as study_worker
 from alexnet_tui.studies.plan import Plan, load_plan, plan_hash
+from alexnet_tui.studies.planned_runs import PlannedRun
 
 pytestmark = pytest.mark.usefixtures("forked")
 QUICK = {"epochs": "2", "data": "synthetic"}
@@ -84,7 +85,7 @@ def test_plans_of_the_first_version_stay_readable(store: Store, plan: Plan) -> N
     assert (found.configs, found.claims, found.rules, found.sha256) == (plan.configs, [], 0, "")
 
 
-def work(store: Store, plan: Plan, script: str = "normal", **options: object) -> list[planned_runs.PlannedRun]:
+def work(store: Store, plan: Plan, script: str = "normal", **options: object) -> list[PlannedRun]:
     command = fake_trainer.command(script)
     return study_worker.work(store, plan, command=command, poll_seconds=0.02, **options)  # type: ignore[arg-type]
 

@@ -19,6 +19,7 @@ from alexnet_tui.runs.stop_request import STOPPING, is_stopping
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import bookkeeping, cluster, orders, planned_runs, study_files, study_queue
 from alexnet_tui.studies.plan import Plan, load_plan, verify_hash
+from alexnet_tui.studies.planned_runs import PlannedRun, PlannedRunState
 from alexnet_tui.text import printable
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class _Status(msgspec.Struct, frozen=True):
     """
 
     plan: Plan
-    cells: list[planned_runs.PlannedRun]
+    cells: list[PlannedRun]
     queue: study_queue.Queue
     has_worker: bool
 
@@ -45,7 +46,7 @@ class _Status(msgspec.Struct, frozen=True):
         """What its worker does, in a word or two; empty where there is nothing to say."""
         if self.has_worker:
             return "paused" if self.queue.is_paused else "at work"
-        ended = {State.FINISHED, planned_runs.PlannedRunState.CANCELLED}
+        ended = {State.FINISHED, PlannedRunState.CANCELLED}
         return "given up" if self.queue.given_up and any(cell.state not in ended for cell in self.cells) else ""
 
 
@@ -176,9 +177,7 @@ def list_studies(as_json: options.AsJson = False, runs_dir: options.RunsDir = No
     return ExitCode.DONE
 
 
-def _table(
-    store: Store, plan: Plan, cells: Sequence[planned_runs.PlannedRun], states: Mapping[str, Mapping[str, str]]
-) -> "Table":
+def _table(store: Store, plan: Plan, cells: Sequence[PlannedRun], states: Mapping[str, Mapping[str, str]]) -> "Table":
     from rich.table import Table
     from rich.text import Text
 

@@ -1,13 +1,14 @@
-"""The filter's grammar: which rows each word keeps, and the sentence for each that means nothing."""
+"""Rows of the runs table: which of them each word of the filter keeps, their order, and the widths of their columns."""
 
 import msgspec
 import pytest
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.state import State
-from alexnet_tui.tui.screens.runs.columns import COLUMNS, Context, sorted_rows
+from alexnet_tui.tui.screens.runs.columns import COLUMNS, Context, columns_for, sorted_rows
 from alexnet_tui.tui.screens.runs.filter import HELP, QueryError, completed, parse, without_last_word
 from alexnet_tui.tui.screens.runs.rows import RunRow, group_rows
+from alexnet_tui.tui.widgets.columns import fit
 
 
 def row(run_id: str = "baseline-s0-1122-101010", **changes: object) -> RunRow:
@@ -344,3 +345,19 @@ def test_a_deviation_keeps_its_column_without_unicode(monkeypatch: pytest.Monkey
     monkeypatch.setenv("ALEXNET_TUI_ASCII", "1")
     for spread, text in ((0.0038, "+-0.38"), (0.1234, "12.34")):
         assert column.cell(row(spread=spread), Context(), column.width) == (text, "muted")
+
+
+@pytest.mark.parametrize(
+    ("name", "name_cells", "curve_cells"),
+    [
+        ("baseline s0", 16, 17),
+        ("low-dropout s0, mine", 20, 13),
+        ("baseline s0 · synthetic", 23, 10),
+        ("baseline s0 · cifar10-jpeg", 25, 8),
+    ],
+)
+def test_a_name_has_what_it_needs_before_the_curve_has_its_width(name: str, name_cells: int, curve_cells: int) -> None:
+    context = Context()
+    offered = [column for column in columns_for([row(name=name)]) if column.is_offered(context)]
+    widths = {column.key: cells for column, cells in fit(offered, 80)}
+    assert (widths["name"], widths["curve"], widths["state"]) == (name_cells, curve_cells, 10)

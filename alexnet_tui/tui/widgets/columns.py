@@ -15,7 +15,7 @@ SortValue = float | str | None
 GAP = 2
 """Blank cells between two columns."""
 CORE_RANK = 5
-"""Columns up to this rank are narrowed before one of them is left out."""
+"""Columns up to this rank are narrowed before one of them is left out, others before one of these cannot grow."""
 
 
 class Column(msgspec.Struct, Generic[Row, Context], frozen=True, kw_only=True):
@@ -79,10 +79,20 @@ def _choose(columns: Sequence[Column[Row, Context]], width: int, *, is_tight: bo
 
 
 def _grow(kept: Fitted[Row, Context], width: int) -> Fitted[Row, Context]:
-    """Give what is left over to the columns that may grow, the most important first."""
+    """Give what is left over to the columns that may grow, the most important first.
+
+    For those of the core that is not enough for, the others are narrowed, the least important first.
+    """
     widths = {column.key: cells for column, cells in kept}
+    by_rank = sorted((column for column, _ in kept), key=lambda column: column.rank)
     spare = width - 1 - sum(widths.values()) - GAP * (len(kept) - 1)
-    for column in sorted((column for column, _ in kept), key=lambda column: column.rank):
+    wanted = sum(max(0, one.max_width - widths[one.key]) for one in by_rank if one.rank <= CORE_RANK)
+    for column in reversed(by_rank):
+        if column.narrow and column.rank > CORE_RANK:
+            less = max(0, min(widths[column.key] - column.narrow, wanted - spare))
+            widths[column.key] -= less
+            spare += less
+    for column in by_rank:
         more = max(0, min(spare, column.max_width - widths[column.key]))
         widths[column.key] += more
         spare -= more

@@ -96,32 +96,35 @@ def compare(
     """
     groups = _grouped(histories, states) if is_grouped else [_Members((history,)) for history in histories]
     differing = _differing(histories, is_grouped)
-    anchor = next((one for one in groups if pinned in {run.id for run in one.runs}), groups[0] if groups else None)
-    has_pin = any(history.id == pinned for history in histories)
+    has_pin = [pinned in {run.id for run in one.runs} for one in groups]
+    base = has_pin.index(True) if any(has_pin) else 0
     cells = [{name: sample(one.runs, METRICS[name]) for name in metrics} for one in groups]
-    base = next((of for of, one in zip(cells, groups, strict=True) if one is anchor), {})
-    compared = []
-    for one, of in zip(groups, cells, strict=True):
-        first = one.runs[0]
-        label = (labels or {}).get(first.id) or first.record.label
-        compared.append(
-            ComparedGroup(
-                name=(label if len(one.runs) == 1 else "") or (first.id if one.alone else first.record.config.variant),
-                run_ids=tuple(run.id for run in one.runs),
-                seeds=tuple(run.record.config.seed for run in one.runs if run.record.foreign is None),
-                states=tuple("foreign" if run.record.foreign else state_word(run, states) for run in one.runs),
-                settings={
-                    name: ", ".join(dict.fromkeys(map(_of_ours(read), one.runs))) for name, read in differing.items()
-                },
-                cells=of,
-                differences={name: _difference(of[name], base[name]) for name in metrics},
-                is_base=one is anchor,
-                is_pinned=has_pin and one is anchor,
-                alone=one.alone,
-                is_finished=all(run.record.foreign or state_word(run, states) == State.FINISHED for run in one.runs),
-            )
+    compared = tuple(
+        ComparedGroup(
+            name=_name(one, labels or {}),
+            run_ids=tuple(run.id for run in one.runs),
+            seeds=tuple(run.record.config.seed for run in one.runs if run.record.foreign is None),
+            states=tuple("foreign" if run.record.foreign else state_word(run, states) for run in one.runs),
+            settings={name: ", ".join(dict.fromkeys(map(read, one.runs))) for name, read in differing.items()},
+            cells=cells[index],
+            differences={name: _difference(cells[index][name], cells[base][name]) for name in metrics},
+            is_base=index == base,
+            is_pinned=has_pin[index],
+            alone=one.alone,
+            is_finished=all(run.record.foreign or state_word(run, states) == State.FINISHED for run in one.runs),
         )
-    return Comparison(tuple(compared), tuple(differing))
+        for index, one in enumerate(groups)
+    )
+    return Comparison(compared, tuple(differing))
+
+
+def _name(members: _Members, labels: Mapping[str, str]) -> str:
+    """What a group is called: see `ComparedGroup.name`."""
+    first = members.runs[0]
+    label = labels.get(first.id) or first.record.label
+    if len(members.runs) == 1 and label:
+        return label
+    return first.id if members.alone else first.record.config.variant
 
 
 def _grouped(histories: Sequence[RunHistory], states: States) -> list[_Members]:
@@ -165,7 +168,7 @@ def _differing(runs: Sequence[RunHistory], is_grouped: bool) -> dict[str, Read]:
         if name not in found and len({condition(run) for run in runs if run.segments}) > 1:
             begun = _of_begun(condition)
             found[name] = _both(readers[name], begun) if name in readers else begun
-    return found
+    return {name: _of_ours(read) for name, read in found.items()}
 
 
 def _of_ours(read: Read) -> Read:

@@ -7,6 +7,7 @@ from statistics import median
 
 import msgspec
 
+from alexnet_tui.analysis.conditions import machines
 from alexnet_tui.analysis.integrity import Check, Result, has_diverged
 from alexnet_tui.config.architecture import layer_shapes
 from alexnet_tui.config.hyperparameters import RESULT_FIELDS, RunConfig
@@ -25,13 +26,14 @@ def check_together(histories: Sequence[RunHistory]) -> dict[str, Check]:
     started = [run for run in histories if run.segments]
     failed: dict[str, Check] = {}
     for one, other in itertools.combinations(started, 2):
-        if sentence := _pair(one, other):
+        if fault := _fault(one, other):
             for run, beside in ((one, other), (other, one)):
-                failed.setdefault(run.id, Check("other runs", Result.FAILED, f"{sentence} run {beside.id}."))
+                failed.setdefault(run.id, Check("other runs", Result.FAILED, f"{fault} run {beside.id}."))
     return {run.id: failed.get(run.id, Check("other runs", Result.PASSED)) for run in started}
 
 
-def _pair(one: RunHistory, other: RunHistory) -> str:
+def _fault(one: RunHistory, other: RunHistory) -> str:
+    """What is wrong between two runs, a sentence that ends with the name of the other one; or empty."""
     is_same_seed = one.record.config.seed == other.record.config.seed
     # A longer run of the same settings begins like a shorter one, at least as long as its schedule does.
     if not (is_same_seed and same_network(one.record.config, _of_length(other, one))):
@@ -78,12 +80,11 @@ def has_losses_of(one: RunHistory, other: RunHistory, first: int = 0) -> bool:
 
 def _should_be_equal(one: RunHistory, other: RunHistory) -> bool:
     """Same settings, seed and machine, on a processor: such runs are equal bit for bit."""
-    starts = [run.segments for run in (one, other)]
-    prints = {start.fingerprint for attempts in starts for start in attempts}
-    is_exact = all(run.bit_exact and run.segments and run.segments[0].device_class == "cpu" for run in (one, other))
-    is_same_schedule = one.record.config.epochs == other.record.config.epochs or not one.record.config.depends_on_length
-    is_exact &= len(prints) == 1 and is_same_schedule
-    return is_exact and _results(one.record.config) == _results(_of_length(other, one))
+    mine, others = one.record.config, other.record.config
+    is_exact = all(run.bit_exact and run.segments[0].device_class == "cpu" for run in (one, other))
+    is_one_machine = len(machines((one, other))) == 1
+    is_same_schedule = mine.epochs == others.epochs or not mine.depends_on_length
+    return is_exact and is_one_machine and is_same_schedule and _results(mine) == _results(_of_length(other, one))
 
 
 def _of_length(run: RunHistory, other: RunHistory) -> RunConfig:

@@ -242,7 +242,7 @@ def state_word(history: RunHistory, states: States = NO_STATES) -> str:
     state = states.get(history.id) or derive_state(history, is_locked=False)
     if isinstance(history.final, ev.Failed) and state is State.FAILED:
         reason = history.final.reason
-        return reason if reason == "diverged" else f"failed ({reason})"
+        return reason if reason == ev.DIVERGED else f"failed ({reason})"
     if state is State.FINISHED and not is_whole(history):
         return "finished, but its record lacks epochs"
     return state.value

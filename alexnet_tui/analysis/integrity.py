@@ -16,7 +16,7 @@ from alexnet_tui.analysis.groups import is_finished
 from alexnet_tui.config.architecture import num_parameters
 from alexnet_tui.config.hyperparameters import SPECS, format_value, setting_text
 from alexnet_tui.errors import ConfigError
-from alexnet_tui.runs.events import Failed
+from alexnet_tui.runs.events import DIVERGED, Failed
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.text import counted
@@ -128,7 +128,7 @@ def _agrees_with_record(history: RunHistory) -> str:
             problems.append(f"{started.num_train_images:,} training images, at most {config.train_images:,} asked for")
         if (config.split == "holdout") != (started.num_val_images > 0):
             problems.append(f"{started.num_val_images:,} validation images with the split {config.split}")
-        if (config.device == "cpu") > (started.device_class == "cpu"):
+        if config.device == "cpu" and started.device_class != "cpu":
             problems.append(f"device {started.device_class} where the CPU was asked for")
     return _sentence(problems)
 
@@ -228,10 +228,14 @@ def _whole_images(history: RunHistory) -> str:
         if not size:
             continue
         for epoch, accuracy in enumerate(history.epochs[column], start=1):
-            images = accuracy * size
-            if not abs(images - round(images)) < _WHOLE if math.isfinite(images) else column != "val_accuracy":
+            may_lack = column == "val_accuracy" and not math.isfinite(accuracy)
+            if not (may_lack or _is_whole(accuracy * size)):
                 return f"{column.replace('_', ' ')} {accuracy:.6f} of epoch {epoch} is no whole number of {size:,}."
     return ""
+
+
+def _is_whole(number: float) -> bool:
+    return math.isfinite(number) and abs(number - round(number)) < _WHOLE
 
 
 def _finite_losses(history: RunHistory) -> str | Check:
@@ -292,4 +296,4 @@ def _sentence(parts: Sequence[str]) -> str:
 
 def has_diverged(history: RunHistory) -> bool:
     """Whether a run ended because its loss was no number any more."""
-    return isinstance(history.final, Failed) and history.final.reason == "diverged"
+    return isinstance(history.final, Failed) and history.final.reason == DIVERGED

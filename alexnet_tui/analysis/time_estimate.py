@@ -58,7 +58,8 @@ def steps_per_epoch(config: RunConfig, available: int) -> int:
     return -(-num_train_images(config, available) // config.batch_size)
 
 
-_Fit = Callable[[RunConfig, RunHistory], bool]
+_IsLike = Callable[[RunConfig, RunHistory], bool]
+"""Whether a past run is like one that is planned, in one respect."""
 
 
 def _same_machine_setting(config: RunConfig, past: RunHistory) -> bool:
@@ -94,11 +95,12 @@ def _same_front_end(config: RunConfig, past: RunHistory) -> bool:
     return config.front_end == past.record.config.front_end
 
 
-_LADDER: tuple[tuple[tuple[_Fit, ...], str, bool], ...] = (
+_LIKENESSES: tuple[tuple[tuple[_IsLike, ...], str, bool], ...] = (
     ((_same_machine_setting, _same_network), "of this network here", False),
     ((_same_machine_setting, _same_front_end), "with this front end here, scaled", True),
     ((_same_machine_setting,), "of another network here, scaled", True),
 )
+"""How past runs may be like a planned one, the closest first; how to call them, and whether their time is scaled."""
 
 
 def estimate_time(
@@ -117,8 +119,8 @@ def estimate_time(
         num_test: Test images the data set has.
     """
     here = [past for past in histories if past.record.host == host and _is_long_enough(past)]
-    for fits, phrase, is_rough in _LADDER:
-        close = [past for past in here if all(fit(config, past) for fit in fits)]
+    for tests, phrase, is_rough in _LIKENESSES:
+        close = [past for past in here if all(is_like(config, past) for is_like in tests)]
         if close:
             recent = sorted(close, key=lambda past: past.record.created)[-_RECENT_RUNS:]
             images = _images_per_epoch(config, num_train, num_test)

@@ -181,6 +181,10 @@ class Stopped(Event, tag="stopped"):
     reason: str
 
 
+DIVERGED = "diverged"
+"""The reason of a failure where the loss was no number any more."""
+
+
 class Failed(Event, tag="failed"):
     """Training cannot go on; `message` is a sentence.
 

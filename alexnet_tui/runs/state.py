@@ -38,7 +38,7 @@ STATE_TONES = {
     State.COPY: "warn",
 }
 """How a state is coloured, in words that each front end turns into colours of its own."""
-_SETTINGS_AT_FAULT = frozenset({"diverged", "data_count"})
+_SETTINGS_AT_FAULT = frozenset({ev.DIVERGED, "data_count"})
 """Reasons of a ``failed`` event that come from the run's settings, which a resume on no machine changes."""
 
 

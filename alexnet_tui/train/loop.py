@@ -371,7 +371,7 @@ class Trainer:
 
     def _diverged(self, what: str) -> ev.Failed:
         return ev.Failed(
-            reason="diverged",
+            reason=ev.DIVERGED,
             message=f"Training diverged: {what}. Try a learning rate below {self.config.learning_rate:g}.",
             epoch=self.epoch,
             step=self.step,

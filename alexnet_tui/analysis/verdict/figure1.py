@@ -19,11 +19,11 @@ from alexnet_tui.command_lines import shell_command
 from alexnet_tui.config.hyperparameters import RunConfig, Value, default_of, format_value
 from alexnet_tui.config.protocols import BEST_LEARNING_RATE, PROTOCOLS, plan_command
 from alexnet_tui.config.variants import VARIANTS
+from alexnet_tui.runs.events import DIVERGED
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import counted
 
 SLOW, FAST = "tanh", "baseline"
-DIVERGED = "diverged"
 _STUDY = "fig1"
 NAME = "each activation at its best learning rate, no dropout, no weight decay"
 _RATE = "learning_rate"

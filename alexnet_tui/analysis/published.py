@@ -161,11 +161,10 @@ class PublishedClaim(msgspec.Struct, frozen=True, kw_only=True):
 
 def published_claim(claim: Claim) -> PublishedClaim | None:
     """What the study found on a claim; None where it is not one of the study's, or tests its sentence otherwise."""
-    tested = (claim.metric, claim.unit, claim.direction, claim.group, claim.reference)
+    fields = ("name", "statement", "metric", "unit", "direction", "group", "reference")
     for one in load_claims("study"):
-        if (one.name, one.statement) == (claim.name, claim.statement):
-            is_same = (one.metric, one.unit, one.direction, one.group, one.reference) == tested
-            return next((found for found in CLAIMS.values() if found.name == one.name), None) if is_same else None
+        if all(getattr(one, field) == getattr(claim, field) for field in fields):
+            return next(found for found in CLAIMS.values() if found.name == one.name)
     return None
 
 

@@ -17,6 +17,8 @@ EXACT_SPLITS = 200_000
 MONTE_CARLO_DRAWS = 20_000
 MAX_DRAWN_VALUES, MIN_DRAWS = 400_000, 2_000
 """Large groups get fewer draws, so that a report does not take a minute."""
+MAX_SEEDS = 1000
+"""No larger groups are tried for the number of seeds that a difference takes."""
 
 
 class Interval(msgspec.Struct, frozen=True):
@@ -137,9 +139,6 @@ def welch_p_below(a: Sequence[float], b: Sequence[float], bound: float) -> float
     if not found.error:
         return 0.0 if found.difference < bound else 1.0
     return t_tail((bound - found.difference) / found.error, found.df)
-
-
-MAX_SEEDS = 1000
 
 
 def fewest_values(alpha: float) -> int:

@@ -107,6 +107,15 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return (one, other) if self.direction == "higher" else (other, one)
 
     @property
+    def effect_fault(self) -> str:
+        """What is wrong with the smallest effect that matters, or empty."""
+        low, high = SMALLEST_EFFECTS[self.unit]
+        if low < self.smallest_effect < high:
+            return ""
+        kind = "ratio" if self.is_ratio else "number"
+        return f"smallest_effect must be a {kind} above {low:g} and below {high:g}, not {self.smallest_effect:g}."
+
+    @property
     def metrics(self) -> tuple[str, ...]:
         """The metric that decides, and those of the preconditions."""
         return tuple(dict.fromkeys((self.metric, *(one.metric for one in self.precondition))))
@@ -270,15 +279,6 @@ def _without_presets(claim: Claim) -> list[Mapping[str, Value]]:
     ]
 
 
-def effect_fault(claim: Claim) -> str:
-    """What is wrong with the smallest effect that a claim says matters, or empty."""
-    low, high = SMALLEST_EFFECTS[claim.unit]
-    if low < claim.smallest_effect < high:
-        return ""
-    kind = "ratio" if claim.is_ratio else "number"
-    return f"smallest_effect must be a {kind} above {low:g} and below {high:g}, not {claim.smallest_effect:g}."
-
-
 def _checked(claim: Claim, problems: list[str]) -> Claim:
     """The claim with its settings as values of their hyperparameters' types: 0.5 and "0.5" are one.
 
@@ -298,7 +298,7 @@ def _checked(claim: Claim, problems: list[str]) -> Claim:
         found.append("group and reference must set the same hyperparameters, at least one.")
     elif canonical[0] == canonical[1]:
         found.append("group and reference are the same runs.")
-    if fault := effect_fault(claim):
+    if fault := claim.effect_fault:
         found.append(fault)
     for number, one in enumerate(claim.precondition, start=1):
         if not math.isfinite(one.at_least):

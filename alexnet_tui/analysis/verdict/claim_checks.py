@@ -7,7 +7,7 @@ from contextlib import suppress
 from alexnet_tui.analysis import stats
 from alexnet_tui.analysis.metrics import METRICS, Unit, quantity
 from alexnet_tui.analysis.verdict.rules import MIN_EPOCHS, MIN_RUNS
-from alexnet_tui.config.claims import ALPHA, Claim, effect_fault, group_config
+from alexnet_tui.config.claims import ALPHA, Claim, group_config
 from alexnet_tui.config.hyperparameters import NO_RESULT_FIELDS, RunConfig, settings_text, training_key
 from alexnet_tui.errors import ConfigError
 from alexnet_tui.text import counted, printable
@@ -62,7 +62,7 @@ def faults(claim: Claim, overrides: Mapping[str, str]) -> Iterator[str]:
         yield f"points are of accuracies, errors and gaps; {metric.heading} needs a ratio."
     undecidable = [reason for field in claim.group if (reason := _UNDECIDABLE.get(field))]
     yield from undecidable
-    if fault := effect_fault(claim):
+    if fault := claim.effect_fault:
         yield fault
     with suppress(ConfigError):  # The plan of such a claim is refused for that.
         group, reference = (group_config(one, overrides) for one in claim.groups)
@@ -119,7 +119,7 @@ def claim_remarks(claim: Claim) -> list[str]:
     """What a claim's metrics and its smallest effect must say of themselves: clauses without a full stop."""
     found = [metric.remark for name in claim.metrics if (metric := METRICS.get(name)) and metric.remark]
     low, high = _USUAL_EFFECTS[claim.unit]
-    if effect_fault(claim):
+    if claim.effect_fault:
         return found
     if claim.smallest_effect < low:
         found.append(
@@ -149,7 +149,7 @@ def unassessable(claims: Sequence[Claim], configs: Sequence[RunConfig], num_seed
     if claims and num_epochs < MIN_EPOCHS:
         reasons.append(f"a verdict needs {MIN_EPOCHS} epochs, and this plan has {num_epochs}")
     for one in claims:
-        found = effect_fault(one), *_beyond_bounds(one, max(num_epochs, MIN_EPOCHS))
+        found = one.effect_fault, *_beyond_bounds(one, max(num_epochs, MIN_EPOCHS))
         reasons += [f"{one.name}: {fault.removesuffix('.')}" for fault in found if fault]
         metrics = [METRICS[name] for name in one.metrics if name in METRICS]
         if any(metric.needs_validation for metric in metrics) and not any(run.num_val_images(10) for run in configs):

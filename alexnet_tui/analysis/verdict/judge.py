@@ -20,7 +20,7 @@ from alexnet_tui.analysis.verdict.registration import Registration
 from alexnet_tui.analysis.verdict.remarks import remarks_on
 from alexnet_tui.analysis.verdict.rules import HolmValues, Verdict, correct, verdict_of
 from alexnet_tui.analysis.verdict.secondary import Secondary, own_measure, secondary_outcomes
-from alexnet_tui.config.claims import ALPHA, Claim, effect_fault
+from alexnet_tui.config.claims import ALPHA, Claim
 
 POWER = 0.8
 
@@ -93,7 +93,7 @@ class ClaimVerdict(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def zone(self) -> tuple[float, float]:
         """Between these, in `unit`, an effect is too small to matter; both are no effect where `delta` is none."""
-        if effect_fault(self.claim):
+        if self.claim.effect_fault:
             return (1.0, 1.0) if self.claim.is_ratio else (0.0, 0.0)
         return (1 / self.delta, self.delta) if self.claim.is_ratio else (-self.delta, self.delta)
 

@@ -126,16 +126,19 @@ def examine(
     suspicious = [*ledger.problems, *bookkeeping.changed_records(store, ledger)]
     known = known_runs(store, plan.configs, plan_sha256=plan.sha256, before=plan.created)
     cells = plan.cells
-    excluded = {}
+    excluded = dict[str, str]()
     for run in histories:
         about = [problem.sentence for problem in suspicious if problem.run == run.id]
         if reason := _unplanned(run, plan, cells) or _known_before(run, account, cells, known) or _unsound(run, about):
             excluded[run.id] = reason
     made_for_it = [run for run in histories if run.record.config in cells]
     excluded = {**_copies(made_for_it), **excluded}
-    kept = {run.record.config for run in histories if run.id not in excluded}
+    kept = [run for run in histories if run.id not in excluded]
+    kept_configs = {run.record.config for run in kept}
     lacking = {one.config: one for one in missing}
-    lacking |= {config: Missing(config, "excluded") for run in made_for_it if (config := run.record.config) not in kept}
+    lacking |= {
+        config: Missing(config, "excluded") for run in made_for_it if (config := run.record.config) not in kept_configs
+    }
     return PlannedStudy(
         plan=plan,
         registration=Registration(
@@ -150,11 +153,11 @@ def examine(
             faults=tuple(plan_faults(store, plan, ledger)),
             remarks=(
                 *plan_remarks(plan, ledger, account, len(excluded)),
-                *_trained_twice([run for run in histories if run.id not in excluded]),
+                *_trained_twice(kept),
                 *other_looks(store, plan, plans),
             ),
         ),
-        histories=tuple(run for run in histories if run.id not in excluded),
+        histories=tuple(kept),
         excluded=tuple(Excluded(run_id, reason) for run_id, reason in excluded.items()),
         missing=tuple(lacking.values()),
     )

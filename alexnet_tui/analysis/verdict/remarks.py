@@ -12,7 +12,7 @@ from alexnet_tui.analysis.verdict.claim_checks import claim_remarks
 from alexnet_tui.analysis.verdict.registration import Registration
 from alexnet_tui.runs.history import RunHistory
 
-_NO_COMPANY = 0.05
+_FEWEST_BESIDE = 0.05
 """Fewer runs at the same time than this are none: one may begin while another is ending."""
 
 
@@ -32,7 +32,7 @@ def remarks_on(
         *(f"{remark}." for remark in claim_remarks(case.claim)),
         *_differences(case),
         *(registration.remarks if registration else ()),
-        *_company(case, runs),
+        *_trained_beside(case, runs),
     )
 
 
@@ -66,7 +66,7 @@ def _differences(case: Case) -> Iterator[str]:
         yield "The two groups have different seeds."
 
 
-def _company(case: Case, runs: GroupedRuns) -> Iterator[str]:
+def _trained_beside(case: Case, runs: GroupedRuns) -> Iterator[str]:
     """How many other runs trained beside those of each group, where a claim is about a machine's speed."""
     metric = METRICS.get(case.claim.metric)
     if metric is None or not metric.unit.is_of_a_machine:
@@ -78,7 +78,7 @@ def _company(case: Case, runs: GroupedRuns) -> Iterator[str]:
         if not known:
             return
         beside[one.group.title] = stats.mean([_overlaps(run_id, spans) for run_id in known])
-    if max(beside.values()) >= _NO_COMPANY:
+    if max(beside.values()) >= _FEWEST_BESIDE:
         numbers = " and ".join(f"{number:.1f} beside a run of {title!r}" for title, number in beside.items())
         yield f"Other runs trained at the same time, on average {numbers}: {metric.heading} tells that too."
 

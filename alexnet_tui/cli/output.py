@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import IO, TYPE_CHECKING, TypeVar
 
 from alexnet_tui.errors import StoreError, UsageError
 from alexnet_tui.json_io import json_text
@@ -51,10 +51,10 @@ def _in_fallback(error: UnicodeError) -> tuple[str, int]:
     ), error.end
 
 
-def as_written(text: str) -> str:
-    """A text as stdout writes it, which may be longer: a text is measured after that."""
-    encoding = sys.stdout.encoding or "utf-8"
-    return text.encode(encoding, sys.stdout.errors or "strict").decode(encoding)
+def as_written(text: str, stream: IO[str]) -> str:
+    """A text as a stream writes it, which may be longer: a text is measured after that."""
+    encoding, errors = (getattr(stream, name, None) for name in ("encoding", "errors"))
+    return text.encode(encoding, errors or "strict").decode(encoding) if encoding else text
 
 
 def say(message: str) -> None:

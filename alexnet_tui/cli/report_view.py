@@ -67,7 +67,7 @@ def _print_section(console: Console, section: Section) -> None:
     _line(console, registered(section))
     for note in section.notes:
         _line(console, note, "dim")
-    console.print(_table(section.rows, console.width))
+    console.print(_table(section.rows, console))
     if names := experiment_names(section):
         _line(console, names, "dim")
     _line(console, f"{UNITS_NOTE} {SPEED_NOTE}", "dim")
@@ -77,12 +77,12 @@ def _print_section(console: Console, section: Section) -> None:
     if any(verdict.larger.runs and verdict.smaller.runs for verdict in section.claims):
         _line(console, f"\n{LEGEND}.", "dim")
     _line(console, "\nProvenance", "bold")
-    console.print(_pairs(provenance(section.provenance)))
+    console.print(_pairs(provenance(section.provenance), console))
 
 
-def _table(rows: Sequence[Row], width: int) -> Table:
+def _table(rows: Sequence[Row], console: Console) -> Table:
     """Our rows below the published ones, with as many metrics as fit."""
-    lines = [line for row in rows for line in _lines(row)]
+    lines = [line for row in rows for line in _lines(row, console)]
     ranked = (*_FIRST_COLUMNS, *(name for name in TABLE_COLUMNS if name not in _FIRST_COLUMNS))
     widths = {
         name: max(len(heading(name)), *(len(line.cells[name]) for line in lines)) + 1 if lines else 0
@@ -97,7 +97,7 @@ def _table(rows: Sequence[Row], width: int) -> Table:
         )
     )
     sizes = [(ranked.index(name), widths[name]) for name in TABLE_COLUMNS]
-    columns = [TABLE_COLUMNS[index] for index in fitting(sizes, width - fixed)]
+    columns = [TABLE_COLUMNS[index] for index in fitting(sizes, console.width - fixed)]
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column("Experiment", no_wrap=True)
     table.add_column("")
@@ -120,12 +120,13 @@ class _Line(msgspec.Struct, frozen=True):
     style: str = ""
 
 
-def _lines(row: Row) -> Iterator[_Line]:
+def _lines(row: Row, console: Console) -> Iterator[_Line]:
     title = row.group
     if row.is_published:
         yield _Line(title, "study", {name: published(row, name) for name in TABLE_COLUMNS}, "1x", "dim")
         title = f"  n={row.num_runs}"
-    yield _Line(title, "ours", {name: as_written(brief(row, name)) for name in TABLE_COLUMNS}, time_ratio(row))
+    cells = {name: as_written(brief(row, name), console.file) for name in TABLE_COLUMNS}
+    yield _Line(title, "ours", cells, time_ratio(row))
 
 
 def _print_card(console: Console, verdict: ClaimVerdict) -> None:
@@ -136,7 +137,7 @@ def _print_card(console: Console, verdict: ClaimVerdict) -> None:
         _line(console, f"  {reason}")
     for line in interval_lines(verdict, min(console.width - _PLOT_INDENT, _PLOT_CELLS)):
         _print_cells(console, line, style)
-    console.print(_pairs(card(verdict)))
+    console.print(_pairs(card(verdict), console))
 
 
 def _print_cells(console: Console, line: Cells, style: str) -> None:
@@ -144,12 +145,12 @@ def _print_cells(console: Console, line: Cells, style: str) -> None:
     console.print(Text(" " * _PLOT_INDENT) + Text.assemble(*((text, styles.get(role, "")) for text, role in line)))
 
 
-def _pairs(pairs: Sequence[tuple[str, str]]) -> Table:
+def _pairs(pairs: Sequence[tuple[str, str]], console: Console) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for label, text in pairs:
-        table.add_row(Text(f"  {label}", style="dim"), Text(as_written(printable(text))))
+        table.add_row(Text(f"  {label}", style="dim"), Text(as_written(printable(text), console.file)))
     return table
 
 
@@ -162,7 +163,7 @@ def print_comparison(console: Console, compared: Comparison) -> None:
             (name.replace("_", " "), [shown_setting(name, one.settings[name]) for one in part])
             for name in compared.differing
         ]
-        results = list(_results(part))
+        results = list(_results(part, console))
         room = (console.width - _LABEL_WIDTH) // len(part) - _GAP
         widths = [
             min(room, max(map(cell_len, cells)))
@@ -192,11 +193,12 @@ def _side_by_side(
     return table
 
 
-def _results(groups: Sequence[ComparedGroup]) -> Iterator[tuple[str, list[str]]]:
+def _results(groups: Sequence[ComparedGroup], console: Console) -> Iterator[tuple[str, list[str]]]:
     yield "runs", [f"{len(group.run_ids)}, {', '.join(dict.fromkeys(group.states))}" for group in groups]
     yield "seeds", [", ".join(map(str, group.seeds)) or "not known" for group in groups]
     for name in COMPARED:
-        yield heading(name), [as_written(sample_text(group.cells[name], METRICS[name])) for group in groups]
+        texts = [sample_text(group.cells[name], METRICS[name]) for group in groups]
+        yield heading(name), [as_written(text, console.file) for text in texts]
         if any(not group.is_base for group in groups):
             text = METRICS[name].difference
             yield "", ["" if group.is_base else text(group.differences[name]) for group in groups]
@@ -204,7 +206,7 @@ def _results(groups: Sequence[ComparedGroup]) -> Iterator[tuple[str, list[str]]]
 
 def _line(console: Console, text: str, style: str = "") -> None:
     """Print a text; what goes on below it stands below its first word."""
-    for line in as_written(printable(text, 4000, keep_newlines=True)).split("\n"):
+    for line in as_written(printable(text, 4000, keep_newlines=True), console.file).split("\n"):
         begin = _BEGIN.match(line)
         indent = begin.end() if begin else 0
         parts = Text(line[indent:]).wrap(console, max(20, console.width - indent)) or [Text()]

@@ -86,7 +86,7 @@ def make_table(
     from rich.table import Table
     from rich.text import Text
 
-    cells = [[as_written(column.cell(row)) for row in rows] for column in columns]
+    cells = [[as_written(column.cell(row), sys.stdout) for row in rows] for column in columns]
     filled = [index for index, texts in enumerate(cells) if any(texts) or not rows]
     # The gap behind the last column is where the table's own edges are.
     widths = [max(map(cell_len, (columns[index].heading, *cells[index]))) + _GAP for index in filled]

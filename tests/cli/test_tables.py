@@ -88,6 +88,9 @@ def test_a_terminal_without_unicode_gets_signs_that_say_the_same_in_columns_that
     ours = [line for line in report if line.startswith("  n=5")]
     assert "66.08 +-0.25" in ours[0]
     assert {len(line) for line in (heads, *ours)} == {len(heads)}
+    words = ("report", "reference", "--runs-dir", str(reference_runs), "--output", str(store.root / "r.txt"))
+    on_a_terminal(*words, environment=ascii_only)
+    assert "66.08 ±0.25" in (store.root / "r.txt").read_text("utf-8"), "a file has every sign"
 
 
 def test_what_all_runs_have_is_said_once_above_the_table_and_stays_in_a_pipe(reference_runs: Path) -> None:

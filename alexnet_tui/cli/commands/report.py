@@ -4,7 +4,8 @@ import io
 import os
 import sys
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -13,6 +14,7 @@ from alexnet_tui.cli.output import format_by_ending, say, say_foreign, say_unrea
 from alexnet_tui.command_lines import shell_command
 from alexnet_tui.config.first_run import FIRST_RUN_WORDS
 from alexnet_tui.errors import ExitCode, UsageError
+from alexnet_tui.runs.store import Store
 from alexnet_tui.text import printable
 
 if TYPE_CHECKING:
@@ -76,24 +78,26 @@ def report(
             f" `{shell_command(*FIRST_RUN_WORDS, root=store.root)}` trains a first one in about half a minute."
         )
         return ExitCode.DONE
-    built = build_selection(found)
+    _write(build_selection(found), store, chosen, output, explain=explain)
+    return ExitCode.DONE
+
+
+def _write(built: "Report", store: Store, chosen: ReportFormat, output: Path | None, *, explain: bool) -> None:
+    """Write the report in a format, or the runs, values and tests behind its numbers."""
     if explain:
         from alexnet_tui.report.trace import explain as lines
 
         write_text("".join(f"{printable(line)}\n" for line in lines(built)), output)
-    elif chosen is ReportFormat.TERMINAL and output is None and sys.stdout.isatty():
-        from alexnet_tui.cli.report_view import print_report
-
-        print_report(terminal(), built)
-    elif chosen is ReportFormat.TERMINAL:
-        columns = os.environ.get("COLUMNS", "")
-        width = int(columns[:4]) if columns.isdecimal() else 0  # Zero where a terminal does not know its width.
-        write_text(_plain_text(built, width or _FILE_WIDTH), output)
-    else:
+    elif chosen is not ReportFormat.TERMINAL:
         from alexnet_tui.report.formats import Format, render
 
         write_text(render(built, Format(chosen), store.path), output)
-    return ExitCode.DONE
+    elif output is None and sys.stdout.isatty():
+        from alexnet_tui.cli.report_view import print_report
+
+        print_report(terminal(), built)
+    else:
+        write_text(_plain_text(built, None if output else sys.stdout), output)
 
 
 def _report_endings() -> dict[str, ReportFormat]:
@@ -102,12 +106,21 @@ def _report_endings() -> dict[str, ReportFormat]:
     return {".txt": ReportFormat.TERMINAL, **{ending: ReportFormat(form) for ending, form in ENDINGS.items()}}
 
 
-def _plain_text(built: "Report", width: int) -> str:
-    """What a terminal would show, without colour and without blanks at the ends of lines."""
+def _plain_text(built: "Report", stream: TextIO | None) -> str:
+    """What a terminal would show, without colour and without blanks at the ends of lines.
+
+    Args:
+        built: The report.
+        stream: What it is written to, which may lack some signs; None for a file, which lacks none.
+    """
     from rich.console import Console
 
     from alexnet_tui.cli.report_view import print_report
 
-    buffer = io.StringIO()
-    print_report(Console(file=buffer, width=width, markup=False, highlight=False, emoji=False), built)
-    return "".join(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines())
+    columns = os.environ.get("COLUMNS", "")
+    width = int(columns[:4]) if columns.isdecimal() else 0  # Zero where a terminal does not know its width.
+    encoding, errors = (stream.encoding, stream.errors) if stream else ("utf-8", "strict")
+    buffer = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors=errors)
+    print_report(Console(file=buffer, width=width or _FILE_WIDTH, markup=False, highlight=False, emoji=False), built)
+    buffer.seek(0)
+    return "".join(f"{line.rstrip()}\n" for line in buffer.read().splitlines())

@@ -11,7 +11,8 @@ import os
 import re
 import sys
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import groupby
 
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Control, format (bidirectional, zero-width) and surrogate characters, line and paragraph separators."""
@@ -184,6 +185,16 @@ def format_count(count: float | None) -> str:
 def counted(count: int, noun: str) -> str:
     """A count with its noun: ``1 epoch``, ``2,000 epochs``."""
     return f"{count:,} {plural(count, noun)}"
+
+
+def format_seeds(seeds: Iterable[int]) -> str:
+    """Seeds in their order, three and more that follow one another by the first and the last: ``0 to 4, 7``."""
+    ordered = sorted(set(seeds))
+    parts = list[str]()
+    for _, follows in groupby(enumerate(ordered), key=lambda item: item[1] - item[0]):
+        run = [seed for _, seed in follows]
+        parts += [f"{run[0]} to {run[-1]}"] if len(run) > 2 else map(str, run)
+    return ", ".join(parts)
 
 
 def natural_key(text: str) -> list[str | int]:

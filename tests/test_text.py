@@ -24,6 +24,7 @@ from alexnet_tui.text import (
     format_loss,
     format_percent,
     format_points,
+    format_seeds,
     printable,
     quoted,
     spelled_out,
@@ -154,6 +155,14 @@ def test_other_numbers() -> None:
     assert format_count(60965224) == "60,965,224"
     assert [counted(count, "epoch") for count in (0, 1, 2000)] == ["0 epochs", "1 epoch", "2,000 epochs"]
     assert [format_bytes(size) for size in (0, 1023, 1536, 3 << 40)] == ["0 B", "1023 B", "1.5 KiB", "3.0 TiB"]
+
+
+def test_seeds_that_follow_one_another_are_a_span() -> None:
+    assert format_seeds([]) == ""
+    assert format_seeds([3]) == "3"
+    assert format_seeds([1, 0]) == "0, 1"
+    assert format_seeds([4, 2, 3, 0, 7, 7, 1]) == "0 to 4, 7"
+    assert format_seeds([0, 1, 5, 6, 7, 8, 1000]) == "0, 1, 5 to 8, 1000"
 
 
 @pytest.mark.slow

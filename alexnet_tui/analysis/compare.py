@@ -147,7 +147,7 @@ def _members(runs: Sequence[RunHistory], states: States) -> list[_Members]:
     found = group_runs(runs, states, grouping=_ALIKE)
     why_alone = {one.run_id: one.reason for one in found.excluded}
     why_alone |= {
-        run.id: f"{word}: only finished runs are averaged"
+        run.id: f"{word}; only finished runs are averaged"
         for one in found.groups.values()
         for run, word in one.unfinished
     }

@@ -16,7 +16,7 @@ from alexnet_tui.config.hyperparameters import RESULT_FIELDS, RunConfig, Value, 
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.runs.state import State, derive_state
+from alexnet_tui.runs.state import State, derive_state, shown_word
 
 STUDY_FIELDS = ("activation", "dropout", "removed_conv_layer")
 """What the study's experiments vary."""
@@ -238,14 +238,14 @@ def is_whole(history: RunHistory) -> bool:
 
 
 def state_word(history: RunHistory, states: States = NO_STATES) -> str:
-    """A run's state for people: ``finished``, ``diverged``, ``failed (oom)``, ``lost``."""
+    """A run's state for people: ``finished``, ``diverged``, ``failed (oom)``, ``crashed``."""
     state = states.get(history.id) or derive_state(history, is_locked=False)
     if isinstance(history.final, ev.Failed) and state is State.FAILED:
         reason = history.final.reason
         return reason if reason == ev.DIVERGED else f"failed ({reason})"
     if state is State.FINISHED and not is_whole(history):
         return "finished, but its record lacks epochs"
-    return state.value
+    return shown_word(state)
 
 
 def split_by_protocol(histories: Iterable[RunHistory]) -> dict[Protocol, list[RunHistory]]:

@@ -36,7 +36,7 @@ from alexnet_tui.report.wording import (
     section_title,
     time_ratio,
 )
-from alexnet_tui.text import printable
+from alexnet_tui.text import format_seeds, printable
 
 # Of the table's columns these are shown first where there is no room for all.
 _FIRST_COLUMNS = ("max_train", "max_test", "final_test", "t25", "time")
@@ -176,7 +176,7 @@ def print_comparison(console: Console, compared: Comparison) -> None:
         _line(console, "")
     for group in compared.groups:
         if group.alone:
-            _line(console, f"{group.run_ids[0]} is by itself. {group.alone}.", "dim")
+            _line(console, f"{group.run_ids[0]} stands by itself: {group.alone}.", "dim")
     _line(console, SELECTED_NOTE, "dim")
 
 
@@ -195,7 +195,7 @@ def _side_by_side(
 
 def _results(groups: Sequence[ComparedGroup], console: Console) -> Iterator[tuple[str, list[str]]]:
     yield "runs", [f"{len(group.run_ids)}, {', '.join(dict.fromkeys(group.states))}" for group in groups]
-    yield "seeds", [", ".join(map(str, group.seeds)) or "not known" for group in groups]
+    yield "seeds", [format_seeds(group.seeds) or "not known" for group in groups]
     for name in COMPARED:
         texts = [sample_text(group.cells[name], METRICS[name]) for group in groups]
         yield heading(name), [as_written(text, console.file) for text in texts]

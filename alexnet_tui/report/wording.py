@@ -13,7 +13,7 @@ from alexnet_tui.config.protocols import BEST_LEARNING_RATE, PROTOCOLS
 from alexnet_tui.report.content import Provenance, Report, Section
 from alexnet_tui.report.table import Row
 from alexnet_tui.runs.state import State
-from alexnet_tui.text import MISSING, counted, format_clock, format_difference, format_duration
+from alexnet_tui.text import MISSING, counted, format_clock, format_difference, format_duration, format_seeds
 
 TABLE_COLUMNS = ("max_train", "max_test", "max_epoch", "final_test", "gap", "t25", "converged", "time")
 MORE_COLUMNS = ("t25_running", "t25_seconds", "overfits")
@@ -238,7 +238,7 @@ def provenance(found: Provenance) -> list[tuple[str, str]]:
         ("Data sets", "; ".join(found.data) or MISSING),
         ("Machines", "; ".join(found.hosts) or MISSING),
         ("Versions", ", ".join(found.versions) or MISSING),
-        ("Seeds", ", ".join(map(str, found.seeds)) or MISSING),
+        ("Seeds", format_seeds(found.seeds) or MISSING),
         ("Total compute", f"{format_duration(found.total_seconds)} of run time, failed runs included"),
         ("Made", f"{_day(found.first_created)} to {_day(found.last_created)}" if found.last_created else MISSING),
         ("Resumed", f"{counted(found.num_resumed, 'run')}, {found.num_not_bit_exact} of them not bit for bit"),

@@ -21,18 +21,18 @@ def explain_lost(directory: Path, record: RunRecord) -> str:
     """
     owner = read_owner(directory / LOCK_FILE)
     if owner is None:
-        return "lost: its trainer ended without saying why."
+        return "crashed: its trainer ended without saying why."
     who = f"process {owner.pid} on {printable(owner.host, 80)}"
     if owner.host != platform.node():
-        what = "a copy" if is_copied(directory, record) else "lost"
+        what = "a copy" if is_copied(directory, record) else "crashed"
         news = silence_text(directory)
         return f"{what}: {who} trained it{f' ({news})' if news else ''}; if that goes on, it goes on there."
     if is_running(owner):
         return f"a copy: {who} trains the run in another folder."
     reason = oom_kill(owner.pid, owner.start_seconds)
     if reason:
-        return f"lost: {reason}. Try a smaller batch or fewer images."
+        return f"crashed: {reason}. Try a smaller batch or fewer images."
     with Folder(directory) as folder:
         if is_stop_requested(folder):
-            return "lost: its trainer was asked to stop, and ended before it could say so."
-    return "lost: its trainer ended without saying why."
+            return "crashed: its trainer was asked to stop, and ended before it could say so."
+    return "crashed: its trainer ended without saying why."

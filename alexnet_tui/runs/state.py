@@ -1,7 +1,7 @@
 """The state of a run: queued, running, finished, stopped, failed, lost or a copy.
 
-Nobody writes it down: it follows from the run's last event, its lock, and where its folder comes from. On a screen, a
-lost run is called crashed.
+Nobody writes it down: it follows from the run's last event, its lock, and where its folder comes from. People read
+that a lost run has crashed.
 """
 
 from contextlib import suppress
@@ -43,7 +43,7 @@ _SETTINGS_AT_FAULT = frozenset({ev.DIVERGED, "data_count"})
 
 
 def shown_word(state: str) -> str:
-    """The word for a state on a screen; `State.LOST` keeps its name in files and commands."""
+    """The word for a state that people read; `State.LOST` keeps its name in files and JSON."""
     return "crashed" if state == State.LOST else str(state)
 
 

@@ -17,7 +17,7 @@ from alexnet_tui.files import read_small
 from alexnet_tui.runs.events import Failed
 from alexnet_tui.runs.follow import RunCache
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.runs.state import State, are_settings_at_fault
+from alexnet_tui.runs.state import State, are_settings_at_fault, shown_word
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import ledger, study_files, study_queue
 from alexnet_tui.studies.ledger import Entry
@@ -207,5 +207,5 @@ def deleted_text(cells: Iterable[PlannedRun], command: str) -> str:
 
 def counts_text(cells: Iterable[PlannedRun]) -> str:
     """How many cells are in which state: ``3 finished, 1 failed (diverged)``."""
-    counts = Counter(f"{cell.state} ({cell.reason})" if cell.reason else cell.state for cell in cells)
+    counts = Counter(f"{cell.state} ({cell.reason})" if cell.reason else shown_word(cell.state) for cell in cells)
     return ", ".join(f"{count} {printable(state, 60)}" for state, count in counts.most_common())

@@ -23,7 +23,7 @@ from alexnet_tui.launch import registry, stopping
 from alexnet_tui.launch.engine import StartOptions
 from alexnet_tui.launch.trainer_process import TRAINER
 from alexnet_tui.runs.follow import RunCache
-from alexnet_tui.runs.state import State
+from alexnet_tui.runs.state import State, shown_word
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import allocation, bookkeeping, orders, planned_runs, study_files, study_queue
 from alexnet_tui.studies.allocation import Allocation
@@ -286,7 +286,7 @@ def report_cells(cells: Sequence[PlannedRun], reported: dict[int, str], say: Say
         reported: The last sentence on each cell, by its position; brought up to date.
     """
     for cell in cells:
-        sentence = f"{_name(cell)}: {cell.state}" + (f" ({cell.reason})" if cell.reason else "")
+        sentence = f"{_name(cell)}: {shown_word(cell.state)}" + (f" ({cell.reason})" if cell.reason else "")
         before = reported.get(cell.index)
         reported[cell.index] = sentence
         is_news = before is not None and cell.state not in {State.RUNNING, State.QUEUED}

@@ -115,7 +115,7 @@ def test_only_finished_runs_of_different_seeds_are_averaged_and_others_say_why_n
     assert averaged.cells["final_test"].mean == pytest.approx(0.605)
     assert [(group.run_ids, group.alone) for group in others] == [
         (("repeated",), f"repeated; the finished run {finished[1].id} of the same seed counts"),
-        (("live",), "running: only finished runs are averaged"),
+        (("live",), "running; only finished runs are averaged"),
     ]
     assert [group.alone for group in compare([finished[0], make_history("tanh", finish=False)]).groups] == ["", ""]
 

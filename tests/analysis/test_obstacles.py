@@ -52,7 +52,7 @@ def test_a_diverged_run_must_be_replaced() -> None:
     assert verdict_of([*study(shift=CLEAR), broken], 3).verdict is Verdict.SUPPORTED
 
 
-@pytest.mark.parametrize(("state", "word"), [(State.LOST, "lost"), (State.RUNNING, "running")])
+@pytest.mark.parametrize(("state", "word"), [(State.LOST, "crashed"), (State.RUNNING, "running")])
 def test_an_unfinished_run_withholds_the_verdict(state: State, word: str) -> None:
     histories = [run for run in study(shift=CLEAR) if run.id != "baseline-literal32-s4"]
     histories.append(make_history("baseline", 4, finish=False, run_id="open"))

@@ -266,6 +266,23 @@ def test_a_stopped_run_has_the_same_progress_everywhere(run: Run, store: Store) 
         assert load(store, run_id)[0].progress == 17 / 40
 
 
+def test_a_run_whose_trainer_died_has_crashed_wherever_people_read_it(run: Run, store: Store) -> None:
+    config = RunConfig(epochs=4)
+    record = store.create(config)
+    with fake_runs.open_writer(store.path(record.id)) as writer:
+        writer.write(fake_runs.started(config))
+    other = fake_runs.write_run(store, RunConfig(epochs=4, seed=1))
+    shown = {
+        "runs": run("runs").out,
+        "show": run("show", record.id).out,
+        "compare": run("compare", other.id, record.id).out,
+        "delete": run("delete", record.id).err,
+    }
+    assert {command for command, text in shown.items() if "crashed" not in text or "lost" in text} == set()
+    listed = {row["id"]: row["state"] for row in json.loads(run("runs", "--json").out)}
+    assert listed == {record.id: "lost", other.id: "finished"}, "programs read the name of the state"
+
+
 def test_stop_of_a_finished_run_says_only_that_it_is_not_trained(run: Run, store: Store) -> None:
     record = fake_runs.write_run(store, RunConfig(epochs=1))
     result = run("stop", record.id)
@@ -335,7 +352,7 @@ def test_delete_without_a_terminal_needs_yes_and_names_what_is_lost(run: Run, st
     (folder / "weights").write_bytes(bytes(3 << 20))
     refused = run("delete", record.id)
     assert refused.code == 2
-    assert re.search(r'"mine" \(lost\): 3 epochs, 1 checkpoint, 3\.0 MiB on disk', refused.err)
+    assert re.search(r'"mine" \(crashed\): 3 epochs, 1 checkpoint, 3\.0 MiB on disk', refused.err)
     assert store.path(record.id) == store.root / record.id
     assert run("delete", record.id, "--yes").code == 0
     assert not (store.root / record.id).exists()

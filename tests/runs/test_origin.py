@@ -45,8 +45,8 @@ def test_what_is_listed_as_a_copy_and_what_as_lost(store: Store) -> None:
         plant(store, {"host": here, "pid": os.getpid(), "start_seconds": start}): "a copy: ",
     }
     lost = {
-        plant(store, {"host": "node-7"}): f"lost: process {2**22 + 1} on node-7 ",  # A disk that machines share.
-        **{plant(store, {"host": here, "pid": pid}): "lost: " for pid in (-1, 10**30, 2**22 + 1)},
+        plant(store, {"host": "node-7"}): f"crashed: process {2**22 + 1} on node-7 ",  # A disk that machines share.
+        **{plant(store, {"host": here, "pid": pid}): "crashed: " for pid in (-1, 10**30, 2**22 + 1)},
     }
     watcher = RunsWatcher(store)
     watcher.poll()
@@ -65,12 +65,12 @@ def test_what_is_listed_as_a_copy_and_what_as_lost(store: Store) -> None:
 
 def test_a_lost_run_whose_trainer_was_asked_to_stop_says_so(store: Store) -> None:
     run_id = plant(store, {"host": platform.node()})
-    assert told(store, run_id) == "lost: its trainer ended without saying why."
+    assert told(store, run_id) == "crashed: its trainer ended without saying why."
     owner = store.owner(run_id)
     assert owner is not None
     with store.folder(run_id) as folder:
         request_stop(folder, owner)
-    assert told(store, run_id) == "lost: its trainer was asked to stop, and ended before it could say so."
+    assert told(store, run_id) == "crashed: its trainer was asked to stop, and ended before it could say so."
 
 
 def test_attack_05_a_run_is_foreign_by_its_mark_or_by_its_machine_whatever_its_lock_says(store: Store) -> None:

@@ -585,7 +585,7 @@ def test_fault_01_a_run_that_died_before_its_first_event_is_lost(store: Store) -
     found = RunCache(store).find(run_id)
     assert found is not None
     assert found[1] is State.LOST
-    assert explain_lost(store.path(run_id), store.record(run_id)).startswith("lost: ")
+    assert explain_lost(store.path(run_id), store.record(run_id)).startswith("crashed: ")
 
 
 # --- deleting

@@ -16,7 +16,7 @@ from alexnet_tui.analysis.verdict.registration import Registration
 from alexnet_tui.analysis.verdict.rules import MIN_EPOCHS, MIN_RUNS
 from alexnet_tui.config.claims import Claim, Precondition
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.text import counted, plural
+from alexnet_tui.text import counted, format_seeds, plural
 
 _MIN_TEST_IMAGES = 1000
 _MIN_TRAIN_EVAL_IMAGES = 1000
@@ -52,7 +52,7 @@ def missing_runs(group: GroupRuns, registration: Registration | None) -> Iterato
 
 
 def _seeds(seeds: Sequence[int]) -> str:
-    return f"{plural(len(seeds), 'seed')} {', '.join(map(str, sorted(set(seeds))))}"
+    return f"{plural(len(seeds), 'seed')} {format_seeds(seeds)}"
 
 
 def unequal_groups(runs: GroupedRuns, larger: GroupRuns, smaller: GroupRuns, metric: Metric) -> list[str]:

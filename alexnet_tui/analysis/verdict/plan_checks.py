@@ -14,6 +14,7 @@ from alexnet_tui.config.claims import ALPHA, RULES_VERSION, group_config
 from alexnet_tui.config.hyperparameters import training_key
 from alexnet_tui.datasets.catalog import Source, known_facts
 from alexnet_tui.errors import ConfigError, StoreError
+from alexnet_tui.runs.state import shown_word
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import bookkeeping, study_files
 from alexnet_tui.studies.ledger import LEDGER_FILE, Entry, Ledger, read_file
@@ -57,7 +58,7 @@ def plan_remarks(plan: Plan, ledger: Ledger, account: bookkeeping.Account, num_e
         kinds = ", ".join(f"{count} {kind}" for kind, count in failed.most_common())
         yield f"{counted(failed.total(), 'attempt')} at this plan's runs failed: {kinds}."
     if account.deleted:
-        runs = ", ".join(f"{run_id} ({state})" for run_id, state in sorted(account.deleted.items()))
+        runs = ", ".join(f"{run_id} ({shown_word(state)})" for run_id, state in sorted(account.deleted.items()))
         yield f"{counted(len(account.deleted), 'run')} of this plan {_were(len(account.deleted))} deleted: {runs}."
     if num_excluded:
         yield f"{counted(num_excluded, 'run')} made for this plan {_do(num_excluded)} not count; Provenance says why."

@@ -25,7 +25,7 @@ from alexnet_tui.launch.engine import LOCAL, Launch, StartOptions
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.runs.run_files import log_bytes
-from alexnet_tui.runs.state import State
+from alexnet_tui.runs.state import State, shown_word
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import deletion
 from alexnet_tui.studies.cluster import withdraw_run
@@ -60,7 +60,7 @@ def resume(
     *,
     launch: Launch,
 ) -> options.Outcome:
-    """Go on with a stopped, failed or lost run from its last checkpoint, and follow it.
+    """Go on with a stopped, failed or crashed run from its last checkpoint, and follow it.
 
     Example: alexnet-tui resume last --headless
     """
@@ -248,6 +248,6 @@ def _describe(store: Store, run_id: str) -> str:
     epochs, checkpoints = history.num_epochs_done, len(store.checkpoints(run_id))
     label = f' "{printable(name, 60)}"' if (name := label_of(store, history)) else ""
     return (
-        f"run {run_id}{label} ({state}): {counted(epochs, 'epoch')},"
+        f"run {run_id}{label} ({shown_word(state)}): {counted(epochs, 'epoch')},"
         f" {counted(checkpoints, 'checkpoint')}, {size} on disk"
     )

@@ -22,7 +22,7 @@ from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.liveness import silence_text
 from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.runs.run_files import log_bytes
-from alexnet_tui.runs.state import STATE_TONES, State, begun
+from alexnet_tui.runs.state import STATE_TONES, State, begun, shown_word
 from alexnet_tui.runs.stop_request import STOPPING
 from alexnet_tui.runs.store import Listing, Store
 from alexnet_tui.sparkline import sparkline
@@ -118,7 +118,7 @@ _COLUMNS: tuple[Column[Row], ...] = (
     Column(
         "state",
         1,
-        lambda row: f"{STOPPING if row.is_stopping else row.state}{row.marks}",
+        lambda row: f"{STOPPING if row.is_stopping else shown_word(row.state)}{row.marks}",
         style=lambda row: TONE_STYLES[STATE_TONES[row.state]],
     ),
     Column("done", 2, lambda row: format_done(row.history.progress), right=True),

@@ -12,11 +12,12 @@ from alexnet_tui.cli.output import Json, write_json
 from alexnet_tui.config.hyperparameters import Value, settings_text
 from alexnet_tui.config.protocols import PROTOCOLS, size_text
 from alexnet_tui.errors import ExitCode
+from alexnet_tui.runs.state import shown_word
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import bookkeeping
 from alexnet_tui.studies.ledger import Ledger
 from alexnet_tui.studies.plan import HASH_SINCE, Plan, load_plan, load_runnable_plan, verify_hash
-from alexnet_tui.text import counted, printable
+from alexnet_tui.text import counted, format_seeds, printable
 
 NEWER_PLAN = "a newer alexnet-tui wrote this plan; it can only be looked at"
 
@@ -37,7 +38,7 @@ def show(name: options.StudyName, as_json: options.AsJson = False, runs_dir: opt
         f"study {plan.name}: {size_of(plan)}, planned {time.strftime('%Y-%m-%d %H:%M', time.localtime(plan.created))}",
         *(f"group {group}: {_settings_or_default(settings)}" for group, settings in plan.groups.items()),
         f"all runs: {_settings_or_default(plan.overrides)}",
-        f"seeds: {', '.join(map(str, plan.seeds[:50]))}",
+        f"seeds: {format_seeds(plan.seeds)}",
         *claim_lines(plan),
         f"plan's SHA-256: {plan.sha256}" if plan.sha256 else "",
         f"plan: {problem}" if (problem := verify_hash(store, plan)) else "",
@@ -116,7 +117,7 @@ def _verified(
         + (f"; {num_gone} of them {'is' if num_gone == 1 else 'are'} gone." if num_gone else ".")
     )
     lines += [f"excluded: {run_id} is repeated; another run of its seed finished first." for run_id in account.repeated]
-    lines += [f"deleted: {run_id} ({state})." for run_id, state in account.deleted.items()]
+    lines += [f"deleted: {run_id} ({shown_word(state)})." for run_id, state in account.deleted.items()]
     lines += [f"failed: {run_id} ({reason})." for run_id, reason in account.failed.items()]
     return [printable(line, 400) for line in lines]
 

@@ -14,7 +14,7 @@ from alexnet_tui.cli.tables import TONE_STYLES, table_box
 from alexnet_tui.errors import AlexnetTuiError, ExitCode, LaunchError, StoreError, UsageError
 from alexnet_tui.launch import registry
 from alexnet_tui.launch.engine import QueueStatus
-from alexnet_tui.runs.state import STATE_TONES, State
+from alexnet_tui.runs.state import STATE_TONES, State, shown_word
 from alexnet_tui.runs.stop_request import STOPPING, is_stopping
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import bookkeeping, cluster, orders, planned_runs, study_files, study_queue
@@ -186,7 +186,7 @@ def _table(store: Store, plan: Plan, cells: Sequence[PlannedRun], states: Mappin
     table = Table(group, "seed", *swept, "state", *states, "epochs", "run", box=table_box(), pad_edge=False)
     for cell in cells:
         is_leaving = cell.state == State.RUNNING and is_stopping(store.root / cell.run_id, cell.state)
-        state = f"{cell.state} ({cell.reason})" if cell.reason else STOPPING if is_leaving else cell.state
+        state = f"{cell.state} ({cell.reason})" if cell.reason else STOPPING if is_leaving else shown_word(cell.state)
         table.add_row(
             printable(cell.group, 60),
             str(cell.seed),

@@ -11,7 +11,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from alexnet_tui.errors import AlexnetTuiError
-from alexnet_tui.runs.state import State
+from alexnet_tui.runs.state import State, shown_word
 from alexnet_tui.studies import study_queue
 from alexnet_tui.studies import worker as study_worker
 from alexnet_tui.studies.cluster import withdraw_run
@@ -300,7 +300,7 @@ class StudiesScreen(Screen[None]):
             self._do(lambda: self._take_out(now.plan.name, cell))
             self.table.move(1)  # The cell goes to the end of the queue; the cursor stays where the next one comes.
         else:
-            notify(self, f"This cell is {cell.state}: there is nothing to cancel.")
+            notify(self, f"This cell is {shown_word(cell.state)}: there is nothing to cancel.")
 
     def _take_out(self, name: str, cell: PlannedRun) -> str:
         study_queue.cancel(self.session.store, name, cell.index)
@@ -318,7 +318,7 @@ class StudiesScreen(Screen[None]):
         elif cell.run_id and cell.state not in {PlannedRunState.DELETED, PlannedRunState.UNREADABLE}:
             run_actions.resume_runs(self, self.session, [cell.run_id])
         else:
-            notify(self, f"This cell is {cell.state}; ^r starts a worker for those that wait.")
+            notify(self, f"This cell is {shown_word(cell.state)}; ^r starts a worker for those that wait.")
 
     def action_shift(self, step: int) -> None:
         """Another turn for the cell."""
@@ -329,7 +329,7 @@ class StudiesScreen(Screen[None]):
         if cell.index in waiting:
             self._do(lambda: study_queue.shift(store, now.plan.name, waiting, cell.index, step))
         else:
-            notify(self, f"This cell is {cell.state}: it has no turn to change.")
+            notify(self, f"This cell is {shown_word(cell.state)}: it has no turn to change.")
 
     def action_first(self) -> None:
         """The next turn for the cell."""

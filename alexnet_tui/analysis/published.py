@@ -10,8 +10,7 @@ from types import MappingProxyType
 import msgspec
 
 from alexnet_tui.analysis.metrics import METRICS, Metric
-from alexnet_tui.config.claims import Claim
-from alexnet_tui.config.claims import load as load_claims
+from alexnet_tui.config.claims import Claim, load_claims
 
 STUDY_TITLE = 'Reproducibility of "ImageNet Classification with Deep Convolutional Neural Networks"'
 STUDY_AUTHORS = "Sherry Shang, Zijian Pei, Yuteng Zhang (McGill University)"

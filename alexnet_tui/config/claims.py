@@ -163,23 +163,23 @@ def _in_plain_words(fault: Fault) -> str:
     return f"{only}: {fault.unknown} is none." if fault.unknown is not None else f"{only}."
 
 
-def names() -> list[str]:
+def claim_sets() -> list[str]:
     """The sets of claims that come with the package."""
     return sorted(path.stem for path in _FOLDER.glob("*.toml"))
 
 
-def load(name: str) -> list[Claim]:
+def load_claims(name: str) -> list[Claim]:
     """A set of claims that comes with the package.
 
     Raises:
         ClaimError: There is no such set.
     """
-    if name not in names():
-        raise ClaimError("claims", [f"there is no set {quoted(name)}; {nearest(name, names())}"])
-    return read_file(_FOLDER / f"{name}.toml")
+    if name not in claim_sets():
+        raise ClaimError("claims", [f"there is no set {quoted(name)}; {nearest(name, claim_sets())}"])
+    return read_claim_file(_FOLDER / f"{name}.toml")
 
 
-def read_file(path: Path) -> list[Claim]:
+def read_claim_file(path: Path) -> list[Claim]:
     """The claims of a TOML file, each checked.
 
     Raises:

@@ -33,7 +33,7 @@ from alexnet_tui.analysis.verdict.figure1 import SWEEP, separate
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict, judge
 from alexnet_tui.analysis.verdict.registration import PlannedStudy, Registration
 from alexnet_tui.command_lines import shell_command
-from alexnet_tui.config.claims import load as load_claims
+from alexnet_tui.config.claims import load_claims
 from alexnet_tui.config.hyperparameters import RunConfig, format_value, shown_value
 from alexnet_tui.config.protocols import BEST_LEARNING_RATE, PROTOCOLS, REPORT, plan_command
 from alexnet_tui.report.content import Curve, Provenance, Report, Section

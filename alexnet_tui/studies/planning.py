@@ -8,8 +8,7 @@ import msgspec
 
 from alexnet_tui import __version__
 from alexnet_tui.command_lines import shell_command
-from alexnet_tui.config import claims as registered_claims
-from alexnet_tui.config.claims import ALPHA, RULES_VERSION, Claim
+from alexnet_tui.config.claims import ALPHA, RULES_VERSION, Claim, group_config, groups_of, load_claims
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.protocols import CLAIMS, PROTOCOLS, REPORT, plan_configs
 from alexnet_tui.config.variants import VARIANTS, nearest
@@ -63,7 +62,7 @@ def plan_variants(
     """
     fields = dict(overrides or {})
     configs = plan_configs(protocol, variants, seeds, fields)
-    claims = registered_claims.load(PROTOCOLS[protocol].claims) if PROTOCOLS[protocol].claims else []
+    claims = load_claims(PROTOCOLS[protocol].claims) if PROTOCOLS[protocol].claims else []
     return _write_plan(
         store,
         Plan(
@@ -107,12 +106,8 @@ def plan_claims(
     """
     _check_metrics(claims, known_metrics)
     fields = dict(overrides or {})
-    groups = registered_claims.groups_of(claims, fields)
-    cells = [
-        (group, registered_claims.group_config(settings, fields, seed))
-        for seed in seeds
-        for group, settings in groups.items()
-    ]
+    groups = groups_of(claims, fields)
+    cells = [(group, group_config(settings, fields, seed)) for seed in seeds for group, settings in groups.items()]
     return _write_plan(
         store,
         Plan(

@@ -8,7 +8,7 @@ from fake_histories import speeds
 from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.samples import sample_text
 from alexnet_tui.analysis.verdict.rules import Verdict
-from alexnet_tui.config.claims import load
+from alexnet_tui.config.claims import load_claims
 from alexnet_tui.report.charts import interval_chart
 from alexnet_tui.report.wording import facts
 
@@ -57,7 +57,7 @@ def test_a_mark_that_was_reached_within_the_first_epoch_is_compared_with_nothing
 
 @pytest.mark.parametrize("later", [LATER, REACHED, NEVER, [*REACHED[:4], None]])
 def test_groups_within_the_first_epoch_and_behind_it_are_told_apart(later: list[float | None]) -> None:
-    claims = load("study")[1:2]
+    claims = load_claims("study")[1:2]
     (found,) = judged(speeds(later, WITHIN), claims=claims)
     (turned,) = judged(speeds(WITHIN, later), claims=claims)
     assert (found.verdict, turned.verdict) == (Verdict.SUPPORTED, Verdict.CONTRADICTED)
@@ -81,13 +81,13 @@ def test_groups_within_the_first_epoch_and_behind_it_are_told_apart(later: list[
 
 
 def test_a_first_epoch_tells_nothing_less_than_what_matters() -> None:
-    (found,) = judged(speeds([1.01, 1.02, 1.03, 1.04, 1.05], WITHIN), claims=load("study")[1:2])
+    (found,) = judged(speeds([1.01, 1.02, 1.03, 1.04, 1.05], WITHIN), claims=load_claims("study")[1:2])
     assert found.verdict is Verdict.INCONCLUSIVE
     assert found.effect is not None
     assert found.effect.estimate < 1.1
 
 
 def test_seconds_within_the_first_epoch_are_compared_with_nothing() -> None:
-    claim = msgspec.structs.replace(load("study")[1], metric="t25_seconds")
+    claim = msgspec.structs.replace(load_claims("study")[1], metric="t25_seconds")
     (found,) = judged(speeds(REACHED, WITHIN), claims=[claim])
     assert (found.verdict, found.effect) == (Verdict.NOT_ASSESSED, None)

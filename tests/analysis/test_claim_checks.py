@@ -11,14 +11,14 @@ from alexnet_tui.analysis import stats
 from alexnet_tui.analysis.samples import RunValue, make_sample
 from alexnet_tui.analysis.verdict.claim_checks import problems, remarks, unassessable
 from alexnet_tui.analysis.verdict.rules import Verdict, decide
-from alexnet_tui.config.claims import Precondition, load, names
+from alexnet_tui.config.claims import Precondition, claim_sets, load_claims
 from alexnet_tui.report.build import build
 from alexnet_tui.report.charts import interval_chart
 
 
 def test_a_claim_that_no_run_could_decide_is_refused_with_a_sentence() -> None:
     assert problems([own_claim()]) == []
-    assert [problem for name in names() for problem in problems(load(name))] == []
+    assert [problem for name in claim_sets() for problem in problems(load_claims(name))] == []
     assert "there is no metric 'speed'" in problems([own_claim(metric="speed")])[0]
     assert "needs a ratio" in problems([own_claim(metric="t25")])[0]
     assert "a ratio needs values above 0" in problems([own_claim(metric="gap", unit="ratio")])[0]
@@ -69,7 +69,7 @@ def test_a_margin_that_holds_every_effect_decides_nothing(metric: str, unit: str
     (problem,) = problems([claim], plan)
     assert words in problem
     assert words.removesuffix(".") in " ".join(unassessable([claim], [make_history().record.config], 5))
-    built = build([], planned=[planned(study(shift=CLEAR), claims=[claim, load("study")[2]])])
+    built = build([], planned=[planned(study(shift=CLEAR), claims=[claim, load_claims("study")[2]])])
     void, other = built.claims
     assert (void.verdict, other.verdict) == (Verdict.NOT_ASSESSED, Verdict.SUPPORTED)
     assert any(words in reason for reason in void.reasons)
@@ -106,9 +106,9 @@ def test_a_precondition_that_no_run_can_meet_is_refused() -> None:
 
 def test_few_epochs_are_told_before_they_are_trained() -> None:
     short = [make_history(epochs="4").record.config]
-    told = unassessable(load("study")[:1], short, 5)
+    told = unassessable(load_claims("study")[:1], short, 5)
     assert "a verdict needs 5 epochs, and this plan has 4" in told
-    assert not any("epochs" in one for one in unassessable(load("study")[:1], [make_history().record.config], 5))
+    assert not any("epochs" in one for one in unassessable(load_claims("study")[:1], [make_history().record.config], 5))
 
 
 def test_one_number_of_the_same_groups_is_registered_once() -> None:

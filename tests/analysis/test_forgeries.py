@@ -19,7 +19,7 @@ from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.selection import select_runs
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict
 from alexnet_tui.analysis.verdict.rules import Verdict
-from alexnet_tui.config.claims import load
+from alexnet_tui.config.claims import load_claims
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.report.build import build_selection
 from alexnet_tui.report.content import Report, Section
@@ -592,7 +592,7 @@ def test_another_study_of_the_same_claims_is_told(honest: Store) -> None:
 def test_a_study_of_the_same_number_in_other_words_is_told_and_one_of_other_images_is_not(
     honest: Store, data: str, is_told: bool
 ) -> None:
-    third = load("study")[2]
+    third = load_claims("study")[2]
     claim = msgspec.structs.replace(third, name="error", metric="test_error", direction="higher")
     other = planning.plan_claims(
         honest, "other", [claim], seeds=range(5, 10), known_metrics=METRICS, overrides={**OVERRIDES, "data": data}

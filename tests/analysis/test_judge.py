@@ -12,7 +12,7 @@ from alexnet_tui.analysis.groups import group_runs
 from alexnet_tui.analysis.verdict.effect import amount_text
 from alexnet_tui.analysis.verdict.judge import judge
 from alexnet_tui.analysis.verdict.rules import Verdict
-from alexnet_tui.config.claims import load
+from alexnet_tui.config.claims import load_claims
 from alexnet_tui.report.wording import facts
 from alexnet_tui.runs.history import RunHistory
 
@@ -113,7 +113,7 @@ def test_outside_a_plan_there_are_numbers_and_no_verdict() -> None:
 
 
 def test_nothing_at_all_is_three_times_not_assessed() -> None:
-    verdicts = judge(group_runs([]), load("study"), {})
+    verdicts = judge(group_runs([]), load_claims("study"), {})
     assert [verdict.verdict for verdict in verdicts] == [Verdict.EXPLORATORY] * 3
     assert all(verdict.effect is None for verdict in verdicts)
 

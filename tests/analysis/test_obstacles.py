@@ -9,7 +9,7 @@ from fake_runs import curve, started
 from alexnet_tui.analysis.groups import Missing, group_runs
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict, judge
 from alexnet_tui.analysis.verdict.rules import Verdict
-from alexnet_tui.config.claims import Precondition, load
+from alexnet_tui.config.claims import Precondition, load_claims
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State
@@ -183,7 +183,7 @@ def test_an_upper_bound_meets_no_precondition() -> None:
     within = {"t25": 0.5}
     runs = study(shift={**CLEAR, "baseline": {**CLEAR["baseline"], **within}})
     wanted = Precondition(metric="t25", of="reference", at_least=0.9, why="it must not be too easy")
-    claim = msgspec.structs.replace(load("study")[2], precondition=[wanted])
+    claim = msgspec.structs.replace(load_claims("study")[2], precondition=[wanted])
     (found,) = judged(runs, claims=[claim])
     assert found.verdict is Verdict.NOT_ASSESSED
     assert found.reasons == (

@@ -5,7 +5,7 @@ import pytest
 
 from alexnet_tui.analysis import published as paper
 from alexnet_tui.analysis.contradictions import CONTRADICTIONS
-from alexnet_tui.config.claims import load
+from alexnet_tui.config.claims import load_claims
 from alexnet_tui.config.variants import VARIANTS
 
 
@@ -67,7 +67,7 @@ def test_the_paper_s_error_rates() -> None:
 
 
 def test_a_claim_in_the_studys_words_that_tests_something_else_has_not_the_studys_figure() -> None:
-    claim = load("study")[1]
+    claim = load_claims("study")[1]
     assert paper.published_claim(claim) is not None
     changes: list[dict[str, object]] = [{"direction": "higher"}, {"metric": "train_error"}, {"unit": "points"}]
     assert [paper.published_claim(msgspec.structs.replace(claim, **change)) for change in changes] == [None] * 3

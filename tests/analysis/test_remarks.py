@@ -10,7 +10,7 @@ from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.verdict.claim_checks import problems, remarks
 from alexnet_tui.analysis.verdict.judge import judge
 from alexnet_tui.analysis.verdict.rules import Verdict
-from alexnet_tui.config.claims import Precondition, load
+from alexnet_tui.config.claims import Precondition, load_claims
 from alexnet_tui.report.build import build
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory
@@ -65,7 +65,7 @@ def test_a_claim_about_time_says_how_many_runs_trained_at_once() -> None:
 
 
 def test_two_claims_that_compare_the_same_networks_are_no_second_opinion() -> None:
-    claims = [one for one in load("paper2012") if one.name.startswith("convolution")]
+    claims = [one for one in load_claims("paper2012") if one.name.startswith("convolution")]
     runs = [make_history(seed=seed, final=0.6 + seed / 1000, run_id=f"five-{seed}") for seed in range(5)]
     runs += [
         make_history(seed=seed, final=0.57 + seed / 1000, removed_conv_layer=layer, run_id=f"{layer}-{seed}")

@@ -16,7 +16,7 @@ from alexnet_tui.analysis import stats
 from alexnet_tui.analysis.samples import RunValue, Sample, make_sample
 from alexnet_tui.analysis.verdict.effect import compare_samples, interval_at, is_apart
 from alexnet_tui.analysis.verdict.rules import Verdict, decide
-from alexnet_tui.config.claims import load
+from alexnet_tui.config.claims import load_claims
 
 NEAR = 1e-9
 PATH = Path(__file__).parents[1] / "benchmarks" / "bench_verdict.py"
@@ -194,7 +194,7 @@ def test_what_the_readme_says_of_the_limits_of_the_rules() -> None:
 
 def test_times_that_were_not_reached_support_nothing_by_a_wide_spread_alone() -> None:
     """All ranks speak for an effect, and Welch's test of the times and bounds does not, after Holm."""
-    claims = [claim for claim in load("study") if claim.metric == "t25"] * 3
+    claims = [claim for claim in load_claims("study") if claim.metric == "t25"] * 3
     narrow = make_sample(
         RunValue(str(seed), seed, value) for seed, value in enumerate((29.9, 29.95, 30.0, 30.05, 30.1))
     )
@@ -210,7 +210,7 @@ def test_times_that_were_not_reached_support_nothing_by_a_wide_spread_alone() ->
 
 def test_times_that_were_not_reached_say_no_gain_by_a_wide_spread_alone_neither() -> None:
     """All ranks speak for an effect below what matters, and Welch's test of the times and bounds does not."""
-    claims = [claim for claim in load("study") if claim.metric == "t25"] * 3
+    claims = [claim for claim in load_claims("study") if claim.metric == "t25"] * 3
     narrow, wide = sample([29.9, 29.95, 30.0, 30.05, 30.1]), sample([27.8, 29.0, 33.0, 50.0, 50.0], 40.0)
     effect = compare_samples(narrow, wide, is_ratio=True, delta=1.1)
     below = np.log(np.array(narrow.values) / 1.1), np.log([27.8, 29.0, 33.0, 40.0, 40.0])
@@ -230,7 +230,7 @@ def test_a_first_epoch_that_tells_groups_of_one_median_apart_errs_as_seldom_as_i
     median: float, spreads: tuple[float, float]
 ) -> None:
     """However they spread: either all five of one lie on one side of the median, or no group is told from the other."""
-    claim = next(claim for claim in load("study") if claim.metric == "t25")
+    claim = next(claim for claim in load_claims("study") if claim.metric == "t25")
     generator, count, wrong = random.Random(f"{median} {spreads}"), 1000, 0
     for _ in range(count):
         times = [[median * math.exp(generator.gauss(0, spread)) for _ in range(5)] for spread in spreads]
@@ -243,7 +243,7 @@ def test_a_first_epoch_that_tells_groups_of_one_median_apart_errs_as_seldom_as_i
 
 
 def test_the_same_distance_either_way_gives_mirrored_verdicts() -> None:
-    claims = load("study")
+    claims = load_claims("study")
     generator = random.Random(2)
     mirror = {Verdict.SUPPORTED: Verdict.CONTRADICTED, Verdict.CONTRADICTED: Verdict.SUPPORTED}
     for effect in (0.0, 1.0, 2.0, -4.0):
@@ -259,7 +259,7 @@ def test_the_same_distance_either_way_gives_mirrored_verdicts() -> None:
 
 
 def test_times_of_which_only_bounds_are_known_give_mirrored_verdicts_too() -> None:
-    claim = next(claim for claim in load("study") if claim.metric == "t25")
+    claim = next(claim for claim in load_claims("study") if claim.metric == "t25")
     generator, found = random.Random(8), []
     mirror = {Verdict.SUPPORTED: Verdict.CONTRADICTED, Verdict.CONTRADICTED: Verdict.SUPPORTED}
     for _ in range(400):

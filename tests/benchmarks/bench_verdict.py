@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 from alexnet_tui.analysis.samples import RunValue, Sample, make_sample
 from alexnet_tui.analysis.verdict.rules import Verdict, decide
-from alexnet_tui.config.claims import Claim, load
+from alexnet_tui.config.claims import Claim, load_claims
 
 RUNS = 5
 LIMIT = 0.05
@@ -103,7 +103,7 @@ def group(
 
 def studies(cell: Cell, count: int, seed: int = 7) -> Iterator[list[Verdict]]:
     """The verdicts of so many studies; which of the two groups has the larger spread is drawn."""
-    generator, claims = random.Random(f"{cell} {seed}"), load("study")
+    generator, claims = random.Random(f"{cell} {seed}"), load_claims("study")
     if math.isfinite(cell.last_epoch):
         claims = [claim for claim in claims if claim.metric == "t25"] * len(claims)
     for _ in range(count):
@@ -126,7 +126,7 @@ def wide_times(count: int, num_claims: int, runs: int = RUNS, seed: int = 7) -> 
     runs end at epoch 36.
     """
     generator = random.Random(seed)
-    claims = [claim for claim in load("study") if claim.metric == "t25"] * num_claims
+    claims = [claim for claim in load_claims("study") if claim.metric == "t25"] * num_claims
 
     def pair(claim: Claim) -> tuple[Sample, Sample]:
         wide, narrow = (group(generator, claim, 0.0, spread, 36.0, runs) for spread in (20.0, 0.2))
@@ -138,7 +138,7 @@ def wide_times(count: int, num_claims: int, runs: int = RUNS, seed: int = 7) -> 
 def rare_failures(count: int, seed: int = 7) -> float:
     """Share of studies that call the effect on the accuracy negligible, where one seed in five ends 5 points lower."""
     generator = random.Random(seed)
-    claim = next(one for one in load("study") if one.metric == "final_test")
+    claim = next(one for one in load_claims("study") if one.metric == "final_test")
 
     def failing(found: Sample) -> Sample:
         values = [value - 0.05 * (generator.random() < 0.2) for value in found.values]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from alexnet_tui.config import claims as registered_claims
+from alexnet_tui.config.claims import Claim, Precondition, group_config, groups_of, load_claims, read_claim_file
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ClaimError
 
@@ -21,14 +21,14 @@ smallest_effect = 0.5
 """
 
 
-def read(folder: Path, text: str) -> list[registered_claims.Claim]:
+def read(folder: Path, text: str) -> list[Claim]:
     path = folder / "claims.toml"
     path.write_text(text)
-    return registered_claims.read_file(path)
+    return read_claim_file(path)
 
 
 def test_the_study_makes_three_claims() -> None:
-    claims = registered_claims.load("study")
+    claims = load_claims("study")
     assert [(one.metric, one.direction, one.unit, one.smallest_effect) for one in claims] == [
         ("gap", "lower", "points", 1.0),
         ("t25", "lower", "ratio", 1.1),
@@ -38,7 +38,7 @@ def test_the_study_makes_three_claims() -> None:
 
 
 def test_the_smallest_effect_is_told_with_its_unit() -> None:
-    told = [claim.smallest_effect_text for claim in registered_claims.load("study")]
+    told = [claim.smallest_effect_text for claim in load_claims("study")]
     assert told == ["1 point", "1.1x", "0.5 points"]
 
 
@@ -99,7 +99,7 @@ def test_a_bad_file_is_refused_in_words(tmp_path: Path, old: str, new: str, word
 
 @pytest.mark.parametrize("table", ["", "[[claim.precondition]]"])
 def test_every_field_of_a_wrong_kind_is_told_with_what_it_must_be(tmp_path: Path, table: str) -> None:
-    kind = registered_claims.Precondition if table else registered_claims.Claim
+    kind = Precondition if table else Claim
     where = "claim 1, precondition 1" if table else "claim 1"
     for field in kind.__struct_fields__:
         with pytest.raises(ClaimError, match=f"{where}: {field} must be "):
@@ -108,13 +108,13 @@ def test_every_field_of_a_wrong_kind_is_told_with_what_it_must_be(tmp_path: Path
 
 def test_a_file_that_is_not_there_and_a_set_that_is_unknown(tmp_path: Path) -> None:
     with pytest.raises(ClaimError, match="cannot be read"):
-        registered_claims.read_file(tmp_path / "none.toml")
+        read_claim_file(tmp_path / "none.toml")
     with pytest.raises(ClaimError, match="did you mean study"):
-        registered_claims.load("studi")
+        load_claims("studi")
 
 
 def test_claims_share_their_groups_and_each_group_has_its_configuration() -> None:
-    groups = registered_claims.groups_of(registered_claims.load("study"), {"data": "synthetic"})
+    groups = groups_of(load_claims("study"), {"data": "synthetic"})
     assert groups == {
         "low-dropout": {"dropout": 0.01},
         "baseline": {},
@@ -122,14 +122,14 @@ def test_claims_share_their_groups_and_each_group_has_its_configuration() -> Non
         "four-conv": {"removed_conv_layer": "4"},
     }
     for name, settings in groups.items():
-        config = registered_claims.group_config(settings, {"data": "synthetic"}, seed=3)
+        config = group_config(settings, {"data": "synthetic"}, seed=3)
         assert config == RunConfig.from_text({"variant": name, "data": "synthetic", "seed": "3"})
 
 
 def test_what_a_plan_sets_for_all_runs_is_no_part_of_a_group() -> None:
-    groups = registered_claims.groups_of(registered_claims.load("study"), {"dropout": "0.3"})
+    groups = groups_of(load_claims("study"), {"dropout": "0.3"})
     assert groups["dropout-0.5"] == {"dropout": 0.5}
-    assert registered_claims.group_config(groups["tanh"], {"dropout": "0.3"}).dropout == 0.3
+    assert group_config(groups["tanh"], {"dropout": "0.3"}).dropout == 0.3
 
 
 def test_attack_13_a_hostile_file_is_a_sentence(tmp_path: Path) -> None:
@@ -137,6 +137,6 @@ def test_attack_13_a_hostile_file_is_a_sentence(tmp_path: Path) -> None:
     for content in (b"a=" + b"9" * 5000, b"a=" + b"[" * 5000, b"\xff", b" " * ((1 << 20) + 1), b"x=1979-99-99"):
         path.write_bytes(content)
         with pytest.raises(ClaimError, match="no TOML|too large"):
-            registered_claims.read_file(path)
+            read_claim_file(path)
     with pytest.raises(ClaimError, match="too large"):
-        registered_claims.read_file(Path("/dev/zero"))
+        read_claim_file(Path("/dev/zero"))

@@ -18,8 +18,7 @@ from fake_runs import write_run
 from alexnet_tui.analysis.metrics import METRICS, smoothed
 from alexnet_tui.analysis.samples import RunValue, make_sample, sample_text
 from alexnet_tui.analysis.selection import select_runs
-from alexnet_tui.config.claims import Claim
-from alexnet_tui.config.claims import load as load_claims
+from alexnet_tui.config.claims import Claim, load_claims
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import RunNotFoundError
 from alexnet_tui.report import charts as report_svg

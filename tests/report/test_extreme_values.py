@@ -6,7 +6,7 @@ from fake_histories import CLEAR, make_history, study
 
 from alexnet_tui.analysis.verdict.claim_checks import problems
 from alexnet_tui.analysis.verdict.rules import Verdict
-from alexnet_tui.config.claims import load
+from alexnet_tui.config.claims import load_claims
 from alexnet_tui.report.build import build
 from alexnet_tui.report.charts import interval_chart
 from alexnet_tui.report.interval_plot import interval_plot
@@ -48,7 +48,7 @@ def test_times_that_no_machine_can_have_are_not_assessed_and_can_be_drawn(
         unit="ratio",
         smallest_effect=1.1,
     )
-    built = build([], planned=[planned(runs, claims=[claim, load("study")[1]])])
+    built = build([], planned=[planned(runs, claims=[claim, load_claims("study")[1]])])
     assert built.claims[0].verdict is Verdict.NOT_ASSESSED
     for verdict in built.claims:
         assert "no effect" in interval_chart(verdict)

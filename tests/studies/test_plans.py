@@ -9,8 +9,7 @@ from cli_caller import Run
 from fake_runs import write_run
 from msgspec.structs import replace
 
-from alexnet_tui.config import claims as registered_claims
-from alexnet_tui.config.claims import ALPHA, RULES_VERSION
+from alexnet_tui.config.claims import ALPHA, RULES_VERSION, load_claims, read_claim_file
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.protocols import PROTOCOLS, READINGS, plan_configs, swept_text
 from alexnet_tui.errors import ClaimError, UsageError
@@ -54,7 +53,7 @@ def decay(tmp_path: Path) -> Path:
 
 
 def test_the_claims_of_the_study_need_its_four_variants_once(store: Store) -> None:
-    claims = registered_claims.load("study")
+    claims = load_claims("study")
     plan = planning.plan_claims(store, "mine", claims, seeds=[3, 4], known_metrics=METRICS, overrides=QUICK)
     assert set(plan.groups) == {"baseline", "low-dropout", "tanh", "four-conv"}
     assert len(plan.configs) == 8
@@ -64,7 +63,7 @@ def test_the_claims_of_the_study_need_its_four_variants_once(store: Store) -> No
 
 
 def test_a_claim_about_any_hyperparameter_plans_its_two_groups(store: Store, decay: Path) -> None:
-    claims = registered_claims.read_file(decay)
+    claims = read_claim_file(decay)
     plan = planning.plan_claims(store, "mine", claims, seeds=range(2), known_metrics=METRICS, overrides=QUICK)
     assert plan.groups == {"weight-decay-0": {"weight_decay": 0.0}, "baseline": {}}
     cells = planned_runs.status(store, plan)
@@ -79,7 +78,7 @@ def test_a_claim_about_any_hyperparameter_plans_its_two_groups(store: Store, dec
 
 
 def test_a_metric_that_is_none_is_refused_before_anything_is_written(store: Store, decay: Path) -> None:
-    claims = registered_claims.read_file(decay)
+    claims = read_claim_file(decay)
     with pytest.raises(ClaimError) as caught:
         planning.plan_claims(store, "mine", claims, seeds=[0], known_metrics={"gaps", "t25"})
     assert len(caught.value.problems) == 2
@@ -140,7 +139,7 @@ def about(group: str, reference: str) -> str:
 
 def test_a_variant_in_a_claim_stands_for_its_settings(decay: Path) -> None:
     decay.write_text(about('variant = "tanh", lrn = true', 'variant = "low-dropout", lrn = true'))
-    for claim in registered_claims.read_file(decay):
+    for claim in read_claim_file(decay):
         assert claim.group == {"activation": "tanh", "dropout": 0.5, "lrn": True}
         assert claim.reference == {"activation": "relu", "dropout": 0.01, "lrn": True}
 
@@ -174,7 +173,7 @@ def test_a_plan_without_the_images_that_a_claim_needs_says_so(run: Run, decay: P
 
 
 def test_an_extension_has_the_further_seeds_and_names_its_parent(run: Run, store: Store, decay: Path) -> None:
-    claims = registered_claims.read_file(decay)
+    claims = read_claim_file(decay)
     plan = planning.plan_claims(store, "mine", claims, seeds=[0, 1], known_metrics=METRICS, overrides=QUICK)
     assert run("study", "extend", "mine", "--seeds", "3").code == 0
     more = load_plan(store, "mine-2")

@@ -8,7 +8,7 @@ from fake_histories import CLEAR, EPOCHS, study
 from alexnet_tui.analysis.groups import NO_STATES, STUDY, Missing, States, group_runs
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict, judge
 from alexnet_tui.analysis.verdict.registration import PlannedStudy, Registration
-from alexnet_tui.config.claims import RULES_VERSION, Claim, load
+from alexnet_tui.config.claims import RULES_VERSION, Claim, load_claims
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.studies.plan import Plan
@@ -40,7 +40,7 @@ def plan_of(histories: Sequence[RunHistory], claims: Sequence[Claim] | None = No
         "overrides": {"epochs": str(EPOCHS), "data": "cifar10"},
         "configs": configs,
         "rules": RULES_VERSION,
-        "claims": list(load("study") if claims is None else claims),
+        "claims": list(load_claims("study") if claims is None else claims),
         "groups": {name: dict(VARIANTS[name].settings) for name in dict.fromkeys(one.variant for one in configs)},
         "sha256": "5a" * 32,
     }

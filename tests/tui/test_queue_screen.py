@@ -18,7 +18,7 @@ from textual import events
 from textual.widgets import Input, Static
 
 from alexnet_tui.analysis.time_estimate import step_settings
-from alexnet_tui.config import claims
+from alexnet_tui.config.claims import groups_of, load_claims
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.protocols import PROTOCOLS, plan_configs, swept_text
 from alexnet_tui.errors import ConfigError, LaunchError
@@ -613,7 +613,7 @@ async def test_what_the_protocol_does_not_have_is_told_at_once(store: Store) -> 
 @driven
 async def test_a_set_of_claims_is_chosen_shown_and_registered(store: Store) -> None:
     def sentences(name: str) -> list[str]:
-        return [f"- {claim.name}: {claim.metric} {claim.direction}" for claim in claims.load(name)]
+        return [f"- {claim.name}: {claim.metric} {claim.direction}" for claim in load_claims(name)]
 
     async with console(store, size=(120, 40)) as driver:
         screen = await opened(driver)
@@ -623,7 +623,7 @@ async def test_a_set_of_claims_is_chosen_shown_and_registered(store: Store) -> N
         driver.app.screen.query_one("#edit-claims").focus()
         await driver.press("right")
         await driver.wait_for(lambda: all(one in said(driver) for one in sentences("paper2012")))
-        num_groups = len(claims.groups_of(claims.load("paper2012"), {}))
+        num_groups = len(groups_of(load_claims("paper2012"), {}))
         assert f"{num_groups} groups x 2 seeds = {2 * num_groups} runs" in said(driver)
         await fill(driver, variants="tanh")
         await driver.wait_for(lambda: "the claims decide the groups of runs" in said(driver))
@@ -631,7 +631,7 @@ async def test_a_set_of_claims_is_chosen_shown_and_registered(store: Store) -> N
         await driver.press("ctrl+s")
         await driver.wait_for(lambda: screen.now is not None)
         plan = load_plan(store, "mine")
-        assert (plan.claims, len(plan.configs)) == (claims.load("paper2012"), 2 * num_groups)
+        assert (plan.claims, len(plan.configs)) == (load_claims("paper2012"), 2 * num_groups)
         assert plan.overrides == {"epochs": "1", "data": "synthetic"}
         assert plan.sha256 in driver.text()
         assert any(plan.sha256 in one for one in driver.notifications())

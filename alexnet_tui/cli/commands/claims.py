@@ -11,8 +11,7 @@ import typer
 
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import say, write_json
-from alexnet_tui.config import claims as registered_claims
-from alexnet_tui.config.claims import Claim
+from alexnet_tui.config.claims import Claim, claim_sets, groups_of, load_claims, read_claim_file
 from alexnet_tui.config.hyperparameters import settings_text
 from alexnet_tui.config.variants import nearest
 from alexnet_tui.errors import ClaimError, ExitCode, UsageError
@@ -40,7 +39,7 @@ def list_sets(context: typer.Context, as_json: options.AsJson = False) -> int:
     """
     if context.invoked_subcommand is not None:
         return ExitCode.DONE
-    sets = {name: registered_claims.load(name) for name in registered_claims.names()}
+    sets = {name: load_claims(name) for name in claim_sets()}
     if as_json:
         write_json(msgspec.to_builtins(sets))
         return ExitCode.DONE
@@ -53,7 +52,7 @@ def list_sets(context: typer.Context, as_json: options.AsJson = False) -> int:
 
 def complete_set(incomplete: str) -> list[str]:
     """Names of the program's sets that begin with what was typed."""
-    return [name for name in registered_claims.names() if name.startswith(incomplete)]
+    return [name for name in claim_sets() if name.startswith(incomplete)]
 
 
 def show(
@@ -76,7 +75,7 @@ def show(
         write_json(msgspec.to_builtins(claims))
         return ExitCode.DONE
     lines = [line for claim in claims for line in _lines(claim)]
-    groups = registered_claims.groups_of(claims, {})
+    groups = groups_of(claims, {})
     lines.append(f"{counted(len(groups), 'group')} of runs: {', '.join(groups)}")
     sys.stdout.write("".join(f"{printable(line, 600)}\n" for line in lines))
     if found := problems(claims):
@@ -97,12 +96,12 @@ def check(
     from alexnet_tui.analysis.verdict.claim_checks import problems
 
     try:
-        claims = registered_claims.read_file(file)
+        claims = read_claim_file(file)
     except ClaimError as error:
         return _print_problems(file, error.problems)
     if found := problems(claims):
         return _print_problems(file, found)
-    groups = registered_claims.groups_of(claims, {})
+    groups = groups_of(claims, {})
     say(f"{file}: {counted(len(claims), 'claim')} of {counted(len(groups), 'group')} of runs; all can be judged.")
     _say_remarks(claims)
     return ExitCode.DONE
@@ -128,12 +127,12 @@ def read_claims(text: str) -> list[Claim]:
         UsageError: There is neither.
         ClaimError: The file holds no claims.
     """
-    if text in registered_claims.names():
-        return registered_claims.load(text)
+    if text in claim_sets():
+        return load_claims(text)
     if not os.path.lexists(text):
-        hint = nearest(text, registered_claims.names())
+        hint = nearest(text, claim_sets())
         raise UsageError(f"there is no set of claims and no file {quoted(text)}; {hint}")
-    return registered_claims.read_file(Path(text))
+    return read_claim_file(Path(text))
 
 
 def _lines(claim: Claim) -> Iterator[str]:

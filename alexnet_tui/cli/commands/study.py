@@ -12,7 +12,7 @@ from alexnet_tui.cli.commands.study_run import Parallel, study_command, work_thr
 from alexnet_tui.cli.commands.study_show import claim_lines, size_of
 from alexnet_tui.cli.generated_options import GroupedCommand, given_text, with_hyperparameters
 from alexnet_tui.cli.output import say
-from alexnet_tui.config import claims as registered_claims
+from alexnet_tui.config.claims import claim_sets
 from alexnet_tui.config.protocols import PROTOCOLS, REPORT, plan_configs
 from alexnet_tui.config.variants import VARIANTS, nearest
 from alexnet_tui.datasets import catalog as data_catalog
@@ -64,7 +64,7 @@ _Claims = Annotated[
     options.option(
         "--claims",
         metavar="FILE|SET",
-        help=f"Plan the groups these claims need: a TOML file, or a set ({', '.join(registered_claims.names())}).",
+        help=f"Plan the groups these claims need: a TOML file, or a set ({', '.join(claim_sets())}).",
         autocompletion=complete_set,
     ),
 ]

@@ -5,8 +5,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from alexnet_tui.config import claims as registered_claims
-from alexnet_tui.config.claims import Claim
+from alexnet_tui.config.claims import Claim, group_config, groups_of, load_claims
 from alexnet_tui.config.hyperparameters import RunConfig, format_value, settings_text
 from alexnet_tui.config.protocols import PROTOCOLS, REPORT, contents_text, parse_seeds, plan_configs, size_text
 from alexnet_tui.errors import ClaimError, ConfigError
@@ -80,7 +79,7 @@ class StudyRequest(msgspec.Struct, frozen=True, kw_only=True):
             ClaimError: The set cannot be read.
         """
         name = self.texts["claims"] if self.has_own_claims else PROTOCOLS[self.protocol].claims
-        return registered_claims.load(name) if name else []
+        return load_claims(name) if name else []
 
     @property
     def variants(self) -> list[str]:
@@ -134,8 +133,8 @@ class StudyRequest(msgspec.Struct, frozen=True, kw_only=True):
         try:
             claims, seeds = self.claims, self.seeds
             if self.has_own_claims:
-                groups = registered_claims.groups_of(claims, self.overrides).values()
-                configs = [registered_claims.group_config(settings, self.overrides) for settings in groups]
+                groups = groups_of(claims, self.overrides).values()
+                configs = [group_config(settings, self.overrides) for settings in groups]
             else:
                 configs = plan_configs(self.protocol, self.variants, seeds[:1], self.overrides)
         except (ConfigError, ClaimError):
@@ -161,7 +160,7 @@ class StudyRequest(msgspec.Struct, frozen=True, kw_only=True):
             if self.texts[name].strip() != defaults("")[name]:
                 raise ConfigError(name, f"the claims decide the groups of runs; leave it at {defaults('')[name]}")
         _ = self.at_once
-        groups = registered_claims.groups_of(self.claims, self.overrides)
+        groups = groups_of(self.claims, self.overrides)
         _check_num_runs(len(groups), num_seeds)
         runs = counted(len(groups) * num_seeds, "run")
         return f"{counted(len(groups), 'group')} x {counted(num_seeds, 'seed')} = {runs}"

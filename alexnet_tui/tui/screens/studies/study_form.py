@@ -12,7 +12,7 @@ from textual.events import Resize
 from textual.geometry import Region
 from textual.widgets import Input, Static
 
-from alexnet_tui.config import claims as registered_claims
+from alexnet_tui.config.claims import claim_sets
 from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.config.protocols import PROTOCOLS
 from alexnet_tui.datasets import catalog as data_catalog
@@ -45,7 +45,7 @@ _CHOICES = {
     "protocol": tuple(Option(name, note=one.summary) for name, one in PROTOCOLS.items()),
     "claims": (
         Option(PROTOCOLS_OWN, title="protocol's"),
-        *(Option(name) for name in registered_claims.names()),
+        *(Option(name) for name in claim_sets()),
     ),
     "front_end": tuple(Option(name, note=one.summary) for name, one in FRONT_ENDS.items()),
     "data": tuple(Option(name, note=one.summary) for name, one in data_catalog.BUILT_IN.items()),

@@ -99,8 +99,9 @@ def _all_checks(store: Store) -> Iterator[Check]:
     )
     for name in _LIBRARIES:
         yield _library(name)
-    for check in (_load, _device, _runs_folder):
-        yield check(store)
+    yield _load()
+    yield _device()
+    yield _runs_folder(store)
     yield from _data_sets()
     yield _terminal()
 
@@ -114,7 +115,7 @@ def _library(name: str) -> Check:
         return Check(name, Health.PROBLEM, "not installed; run: pip install alexnet-tui")
 
 
-def _load(store: Store) -> Check:
+def _load() -> Check:
     """Other processes at work: training shares the cores with them."""
     load = machine_load()
     if load.is_busy:
@@ -122,7 +123,7 @@ def _load(store: Store) -> Check:
     return Check("load", Health.OK, str(load))
 
 
-def _device(store: Store) -> Check:
+def _device() -> Check:
     """Ask the trainer's side; only it may load torch."""
     from alexnet_tui.launch.probe import probe
 

@@ -1,7 +1,7 @@
 """``run``: one option for each hyperparameter, all generated from `RunConfig`; and ``--dry-run``."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,10 +13,11 @@ from alexnet_tui.cli.generated_options import (
     with_hyperparameters,
     with_launcher,
 )
-from alexnet_tui.cli.output import printing, say, write_json
+from alexnet_tui.cli.output import Json, printing, say, write_json
 from alexnet_tui.cli.starting import check_device, is_trusted, prepare_data, start_and_follow
 from alexnet_tui.cli.tables import table_box
 from alexnet_tui.command_lines import shell_command
+from alexnet_tui.config.architecture import Architecture, num_parameters
 from alexnet_tui.config.hyperparameters import SPECS, RunConfig, option_name, parse_field, shown_value
 from alexnet_tui.datasets.catalog import check_num_images
 from alexnet_tui.errors import ExitCode, UsageError
@@ -25,6 +26,11 @@ from alexnet_tui.launch.engine import Launch, StartOptions
 from alexnet_tui.runs.run_files import log_bytes
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import format_count, printable
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from alexnet_tui.analysis.network_size import LayerRow
 
 _HELP = """Train one variant of the network, and follow it.
 
@@ -159,48 +165,56 @@ def _extend(
 def show_plan(config: RunConfig, as_json: bool) -> int:
     """Print the resolved configuration and the layers of its network."""
     from alexnet_tui.analysis.network_size import layer_table
-    from alexnet_tui.config.architecture import num_parameters
 
     architecture = config.architecture(_num_classes(config.data))
-    rows, total = layer_table(architecture), num_parameters(architecture)
+    layers = layer_table(architecture)
     if as_json:
-        write_json(
-            {
-                "config": {name: getattr(config, name) for name in SPECS},
-                "layers": [
-                    {
-                        "name": " ".join(row.name.split()),
-                        "shape": list(row.shape),
-                        "parameters": row.num_parameters,
-                    }
-                    for row in rows
-                ],
-                "num_parameters": total,
-                "num_classes": architecture.num_classes,
-            }
-        )
-        return 0
+        write_json(_plan_facts(config, architecture, layers))
+        return ExitCode.DONE
+    with printing() as console:
+        console.print(_settings_table(config))
+        if not console.is_terminal:
+            console.print()
+        console.print(_network_table(layers, num_parameters(architecture)))
+    return ExitCode.DONE
+
+
+def _plan_facts(config: RunConfig, architecture: Architecture, layers: Sequence["LayerRow"]) -> dict[str, Json]:
+    """What JSON has of a run to be."""
+    return {
+        "config": {name: getattr(config, name) for name in SPECS},
+        "layers": [
+            {"name": " ".join(row.name.split()), "shape": list(row.shape), "parameters": row.num_parameters}
+            for row in layers
+        ],
+        "num_parameters": num_parameters(architecture),
+        "num_classes": architecture.num_classes,
+    }
+
+
+def _settings_table(config: RunConfig) -> "Table":
     from rich.table import Table
 
-    settings = Table("setting", "value", "", box=table_box(), pad_edge=False)
+    table = Table("setting", "value", "", box=table_box(), pad_edge=False)
     changes = config.changes()
     for name, spec in SPECS.items():
         shown = "VARIANT" if name == POSITIONAL else option_name(name)
         value = shown_value(name, getattr(config, name))
         value = value if value == spec.zero else f"{value} {spec.unit}".strip()
-        settings.add_row(shown, value, "changed" if name in changes else "")
-    network = Table("layer", "output", box=table_box(), pad_edge=False)
-    network.add_column("parameters", justify="right")
-    for row in rows:
+        table.add_row(shown, value, "changed" if name in changes else "")
+    return table
+
+
+def _network_table(layers: Sequence["LayerRow"], total: int) -> "Table":
+    from rich.table import Table
+
+    table = Table("layer", "output", box=table_box(), pad_edge=False)
+    table.add_column("parameters", justify="right")
+    for row in layers:
         shape = "x".join(str(side) for side in row.shape)
-        network.add_row(row.name, shape, format_count(row.num_parameters) if row.num_parameters else "")
-    network.add_row("total", "", format_count(total))
-    with printing() as console:
-        console.print(settings)
-        if not console.is_terminal:
-            console.print()
-        console.print(network)
-    return 0
+        table.add_row(row.name, shape, format_count(row.num_parameters) if row.num_parameters else "")
+    table.add_row("total", "", format_count(total))
+    return table
 
 
 def _num_classes(data: str) -> int:

@@ -1,6 +1,7 @@
 """``study`` and its commands that plan: ``new``, ``extend``, and ``reproduce``, which also runs and judges."""
 
 import platform
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -116,41 +117,41 @@ def new(
     """Write a plan; the signature typer sees has an option for each hyperparameter."""
     store = options.open_store(runs_dir)
     overrides, all_seeds = given_text(fields), range(first_seed, first_seed + seeds)
-    if claims:
-        if (variants, protocol) != (_ALL, REPORT):
-            raise UsageError("--claims decides the groups of runs; leave --variants and --protocol away.")
-        try:
-            from alexnet_tui.analysis.metrics import METRICS
-            from alexnet_tui.analysis.verdict.claim_checks import problems
-
-            registered = read_claims(claims)
-            if found := problems(registered, overrides):
-                raise ClaimError(claims, found)
-            plan = planning.plan_claims(
-                store,
-                name,
-                registered,
-                seeds=all_seeds,
-                known_metrics=METRICS,
-                overrides=overrides,
-                label=label,
-            )
-        except ClaimError as error:
-            for problem in error.problems:
-                say(printable(f"{claims}: {problem}", 400))
-            say("nothing was planned.")
-            return ExitCode.USAGE
-    else:
+    if not claims:
+        chosen = _variants(variants, protocol)
         plan = planning.plan_variants(
-            store,
-            name,
-            variants=_variants(variants, protocol),
-            seeds=all_seeds,
-            overrides=overrides,
-            label=label,
-            protocol=protocol,
+            store, name, variants=chosen, seeds=all_seeds, overrides=overrides, label=label, protocol=protocol
         )
+        return _print_plan(store, plan)
+    if (variants, protocol) != (_ALL, REPORT):
+        raise UsageError("--claims decides the groups of runs; leave --variants and --protocol away.")
+    try:
+        plan = _plan_claims(store, name, claims, all_seeds, overrides, label=label)
+    except ClaimError as error:
+        for problem in error.problems:
+            say(printable(f"{claims}: {problem}", 400))
+        say("nothing was planned.")
+        return ExitCode.USAGE
     return _print_plan(store, plan)
+
+
+def _plan_claims(
+    store: Store, name: str, claims: str, seeds: Sequence[int], overrides: Mapping[str, str], *, label: str
+) -> Plan:
+    """Plan the groups of runs that a set or a file of claims needs.
+
+    Raises:
+        ClaimError: Some of them cannot be judged; nothing was written.
+    """
+    from alexnet_tui.analysis.metrics import METRICS
+    from alexnet_tui.analysis.verdict.claim_checks import problems
+
+    registered = read_claims(claims)
+    if found := problems(registered, overrides):
+        raise ClaimError(claims, found)
+    return planning.plan_claims(
+        store, name, registered, seeds=seeds, known_metrics=METRICS, overrides=overrides, label=label
+    )
 
 
 def _print_plan(store: Store, plan: Plan) -> int:

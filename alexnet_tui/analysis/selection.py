@@ -49,6 +49,8 @@ class Selection(msgspec.Struct, frozen=True):
         Raises:
             UsageError: What was asked for has no run.
         """
+        if not self.histories and self.foreign:
+            raise UsageError(f"{printable(self.title)} has no run that this program trained; others are not judged.")
         if not self.histories:
             raise UsageError(f"{printable(self.title)} has no run yet; `{self.train}` trains what is planned.")
 

@@ -358,6 +358,22 @@ def test_fault_30_a_table_of_many_runs_reads_each_record_of_the_folder_once(
     assert read == [present]
 
 
+def test_a_history_without_test_accuracy_says_how_to_name_it_and_shows_what_it_has(
+    run: Run, store: Store, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "val.log", "epoch,val_acc\n0,0.3\n1,0.4\n")
+    assert "--column test_accuracy=val_acc takes" in run("import", "--csv", str(path)).err
+    (run_id,) = store.ids()
+    text = run("show", run_id).out
+    assert not [word for word in ("accuracy", "gap", "time", "T25", "nan", "by epoch") if f"\n{word}" in text], text
+    named = run("import", "--csv", str(path), "--column", "test_accuracy=val_acc")
+    assert (named.code, "no test accuracy" in named.err, len(store.ids())) == (0, False, 2)
+    text = run("show", (set(store.ids()) - {run_id}).pop()).out
+    assert "\ntest accuracy, by epoch\n" in text
+    refused = run("report", run_id)
+    assert (refused.code, "has no run that this program trained" in refused.err) == (2, True)
+
+
 def test_a_foreign_run_is_shown_and_compared_and_counts_for_nothing(run: Run, store: Store, tmp_path: Path) -> None:
     path = write(tmp_path / "training.log", KERAS)
     words = ("import", "--csv", str(path), "--column", "test_accuracy=val_accuracy", "--label", "Their run")

@@ -9,7 +9,7 @@ import typer
 
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import say
-from alexnet_tui.command_lines import shell_command
+from alexnet_tui.command_lines import quote_words, shell_command
 from alexnet_tui.errors import ExitCode, StoreError, UsageError
 from alexnet_tui.paths import given
 from alexnet_tui.runs.run_ids import RESERVED
@@ -114,6 +114,9 @@ def _add(store: Store, source: Path, format_name: str, histories: "Sequence[Fore
             continue
         names = ", ".join(f"{column} from {name}" for column, name in history.columns.items())
         say(f"run {record.id}: {counted(len(history.rows), 'epoch')}, {names}; foreign, for looking and comparing.")
+        if "test_accuracy" not in history.columns and (validation := history.columns.get("val_accuracy")):
+            again = quote_words("--column", f"test_accuracy={validation}")
+            say(f"it has no test accuracy, which lists and curves show: {again} takes the validation's for it.")
         if history.percentages and not number:
             say(f"taken as percentages: {', '.join(history.percentages)}.")
         if history.left_out and not number:

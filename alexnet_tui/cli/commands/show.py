@@ -132,15 +132,7 @@ def _facts(store: Store, history: RunHistory, state: State) -> list[tuple[str, F
         ("state", sentence(store, history, state)),
         ("format", "newer than this program: shown as far as it is known, not trained" if history.is_newer else ""),
         ("progress", f"epoch {history.num_epochs_done} of {config.epochs} ({format_done(history.progress)})"),
-        ("test accuracy", _accuracies(history)),
-        ("train accuracy", f"best {format_percent(history.best_train_accuracy)} (running mean, as trained)"),
-        ("gap", f"{format_points(history.gap)} points (train - test, last five epochs)"),
-        ("T25", f"{_time_to_mark(history, 't25')}; by running accuracy {_time_to_mark(history, 't25_running')}"),
-        (
-            "time",
-            f"{format_duration(history.train_seconds)} of training,"
-            f" {format_duration(history.elapsed_seconds)} in all{_rate_text(history)}",
-        ),
+        *_results(history),
         (
             "created",
             time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created)) + f" on {record.host}",
@@ -227,16 +219,12 @@ def _paragraphs(store: Store, history: RunHistory, state: State) -> list[tuple[s
         for name, (old, new) in history.record.config.changes().items()
         if history.record.foreign is None
     ]
-    shape = curve(history, 60)
-    loss = curve(history, 60, "train_loss")
+    curves = _curves(history)
     failed = state in {State.FAILED, State.LOST}
     advise = commands_on(store.root)
     note, checkpoints = store.notes(history.id).note, store.checkpoints(history.id)
     paragraphs = [
-        (
-            "test accuracy and training loss, by epoch",
-            [shape, f"{loss}  {_last_loss(history)}"] if shape else [],
-        ),
+        (" and ".join(curves) + ", by epoch", list(curves.values())),
         ("changed from the defaults", changes),
         ("checkpoints", [", ".join(checkpoints[-5:])] if checkpoints else []),
         ("warnings", history.warnings[-5:]),
@@ -309,6 +297,25 @@ def _rate_text(history: RunHistory) -> str:
     return "" if rate is None else f"; {format_count(rate)} images/s"
 
 
+def _results(history: RunHistory) -> list[tuple[str, Fact]]:
+    """What was measured; of what was not, there is no line."""
+    results: list[tuple[str, Fact]] = []
+    if history.best_test_accuracy is not None:
+        results.append(("test accuracy", _accuracies(history)))
+    if history.best_train_accuracy is not None:
+        best = format_percent(history.best_train_accuracy)
+        results.append(("train accuracy", f"best {best} (running mean, as trained)"))
+    if history.gap is not None:
+        results.append(("gap", f"{format_points(history.gap)} points (train - test, last five epochs)"))
+    marks = [_time_to_mark(history, name) for name in ("t25", "t25_running")]
+    if any(marks):
+        results.append(("T25", f"{marks[0] or 'not known'}; by running accuracy {marks[1] or 'not known'}"))
+    if history.elapsed_seconds:
+        training, whole = format_duration(history.train_seconds), format_duration(history.elapsed_seconds)
+        results.append(("time", f"{training} of training, {whole} in all{_rate_text(history)}"))
+    return results
+
+
 def _accuracies(history: RunHistory) -> list[str]:
     best = format_percent(history.best_test_accuracy)
     last, mean = format_percent(history.last_test_accuracy), format_percent(history.final_test_accuracy)
@@ -317,11 +324,19 @@ def _accuracies(history: RunHistory) -> list[str]:
 
 
 def _time_to_mark(history: RunHistory, name: str) -> str:
+    """When a mark was reached, or that it was not; empty where that is not known."""
     metric = METRICS[name]
     if (epochs := metric.value(history)) is not None:
         is_upper_bound = metric.is_upper_bound(history)
         return f"{'at most ' * is_upper_bound}{epochs:.1f} epochs"
-    return "not reached" if metric.limit(history) is not None else "not known"
+    return "not reached" if metric.limit(history) is not None else ""
+
+
+def _curves(history: RunHistory) -> dict[str, str]:
+    """What is known of each epoch, and its curve."""
+    accuracy, loss = curve(history, 60), curve(history, 60, "train_loss")
+    lines = {"test accuracy": accuracy, "training loss": f"{loss}  {_last_loss(history)}" if loss.strip() else ""}
+    return {name: line for name, line in lines.items() if line.strip()}
 
 
 def _last_loss(history: RunHistory) -> str:

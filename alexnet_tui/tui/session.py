@@ -12,6 +12,7 @@ from textual.app import App
 from textual.message import Message
 from textual.screen import ModalScreen
 
+from alexnet_tui.analysis import seed_noise
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.events import Failed
 from alexnet_tui.runs.history import RunHistory
@@ -65,6 +66,7 @@ class Session:
         self.executors = SerialExecutors()
         self.step_seconds: dict[tuple[object, ...], float] = {}
         self._writer = SettingsWriter(self.executors["settings"])
+        self._alike: tuple[str, frozenset[str], list[RunHistory]] = ("", frozenset(), [])
 
     @cached_property
     def commands(self) -> LaunchCommands:
@@ -96,6 +98,19 @@ class Session:
         """Of the runs that neither came with the program nor out of an archive."""
         elsewhere = self.watcher.references | self.watcher.imported
         return [history for run_id, history in self.watcher.histories.items() if run_id not in elsewhere]
+
+    def runs_like(self, run_id: str) -> list[RunHistory]:
+        """The finished runs that differ from a run in their seed alone, itself among them; none where it is gone.
+
+        They are looked for anew only for another run, and when other runs have ended.
+        """
+        histories = self.watcher.histories
+        if run_id not in histories:
+            return []
+        ended = frozenset([one for one, history in histories.items() if history.final is not None])
+        if self._alike[:2] != (run_id, ended):
+            self._alike = run_id, ended, seed_noise.runs_like(histories[run_id], histories.values())
+        return self._alike[2]
 
     def comparison(self, run_ids: Sequence[str] = ()) -> list[str]:
         """The runs to compare: two or more marked ones, else one marked one or `run_ids` with the pinned one.

@@ -16,7 +16,7 @@ from textual.geometry import Region
 from textual.widgets import Input, Static
 
 from alexnet_tui.analysis.metrics import METRICS
-from alexnet_tui.analysis.seed_noise import deviation, runs_like
+from alexnet_tui.analysis.seed_noise import deviation
 from alexnet_tui.config.first_run import FIRST_RUN, FIRST_RUN_WORDS
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.locks import take_lock
@@ -1061,7 +1061,7 @@ def test_only_a_difference_beyond_the_spread_of_seeds_is_coloured(store: Store) 
     session.names.update(session.watcher.histories)
     rows = list(rows_of(session.watcher, session.names).values())
     base = next(row for row in rows if row.config.variant == "baseline" and row.config.seed == 1)
-    alike = runs_like(session.watcher.histories[base.id], session.watcher.histories.values())
+    alike = session.runs_like(base.id)
     spread = deviation(alike, METRICS["max_test"])
     assert spread is not None
     assert spread.value == pytest.approx(0.01, rel=0.2)
@@ -1074,6 +1074,25 @@ def test_only_a_difference_beyond_the_spread_of_seeds_is_coloured(store: Store) 
     assert tones == {63: "muted", 70: "good", 50: "bad"}
     assert delta_tone(0.5, rows[0], base, None) == "muted", "one seed says nothing"
     assert deviation(alike[:2], METRICS["max_test"]) is None
+
+
+def test_runs_like_another_are_those_of_now(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, third = (write_run(store, RunConfig(seed=seed, epochs=1)).id for seed in range(3))
+    other = write_run(store, RunConfig(learning_rate=0.1, epochs=1)).id
+    session = Session(store)
+    session.watcher.poll()
+    monkeypatch.setattr("alexnet_tui.tui.watch.watcher._SCAN_SECONDS", 0.0)
+
+    def alike(run_id: str) -> list[str]:
+        return [history.id for history in session.runs_like(run_id)]
+
+    assert (alike(first), alike(other), alike("gone")) == ([first, second, third], [other], [])
+    store.delete(second)
+    session.watcher.poll()
+    assert (alike(first), alike(second)) == ([first, third], [])
+    fourth = write_run(store, RunConfig(seed=3, epochs=1)).id
+    session.watcher.poll()
+    assert alike(first) == [first, third, fourth]
 
 
 def test_namesakes_say_in_the_table_in_what_they_differ(store: Store) -> None:

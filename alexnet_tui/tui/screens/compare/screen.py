@@ -12,7 +12,6 @@ from textual.content import Content
 from textual.widgets import Static
 
 from alexnet_tui.analysis.compare import Comparison
-from alexnet_tui.analysis.seed_noise import runs_like
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import counted, spelled_out
 from alexnet_tui.tui.charts.axis import Measure
@@ -35,6 +34,7 @@ from alexnet_tui.tui.screens.compare.comparison import (
 )
 from alexnet_tui.tui.session import OpenPictures, OpenRun, RunsChanged, Session
 from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
+from alexnet_tui.tui.widgets.columns import Column
 from alexnet_tui.tui.widgets.table import LineTable
 
 _key = Keys("compare")
@@ -100,7 +100,6 @@ class CompareScreen(ChartScreen):
         self.is_grouped = False
         self.spread = Spread.RANGE
         self.comparison = Comparison((), ())
-        self._alike: tuple[tuple[str, int], list[RunHistory]] = (("", 0), [])
         self.entries: list[Entry] = []
         self._taken_out: list[_TakenOut] = []
         self._plotted: tuple[object, ...] = ()
@@ -225,26 +224,15 @@ class CompareScreen(ChartScreen):
 
     def _draw_table(self, cursor: int) -> None:
         table = self.table
-        columns = (
-            columns_of(self.comparison, self.entries, detect_dot_mode(), self._runs_like_base()) if self.entries else ()
-        )
+        columns: Sequence[Column[Entry, None]] = ()
+        if self.entries:
+            base = next(entry for entry in self.entries if entry.group.is_base)
+            columns = columns_of(self.comparison, self.entries, detect_dot_mode(), self.session.runs_like(base.id))
         table.styles.height = min(len(self.entries) + 2, max(3, self.size.height * 2 // 5))
         table.show(self.entries, None, columns=columns)
         if cursor != table.cursor:
             table.move_to(cursor)
         self._show_status()
-
-    def _runs_like_base(self) -> list[RunHistory]:
-        """Runs of this folder that differ from the first of the base in their seed alone, compared here or not.
-
-        Looked for anew only when the base is another, or the number of runs that have ended.
-        """
-        base = next(entry.histories[0] for entry in self.entries if entry.group.is_base)
-        every = self.session.watcher.histories.values()
-        key = base.id, sum(history.final is not None for history in every)
-        if self._alike[0] != key:
-            self._alike = key, runs_like(base, every)
-        return self._alike[1]
 
     def _show_status(self) -> None:
         """What is compared with what, and why the run of the row is not averaged; what does not fit is left out."""

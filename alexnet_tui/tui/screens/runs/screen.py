@@ -16,7 +16,7 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 from alexnet_tui.analysis.metrics import METRICS
-from alexnet_tui.analysis.seed_noise import Deviation, deviation, runs_like
+from alexnet_tui.analysis.seed_noise import deviation
 from alexnet_tui.config.first_run import FIRST_RUN
 from alexnet_tui.text import counted, printable
 from alexnet_tui.tui import note_edits, run_actions
@@ -107,8 +107,6 @@ class RunsScreen(Screen[None]):
         self._rows: dict[str, RunRow] = {}
         self.shown: list[RunRow] = []
         self._dirty: set[str] = set()
-        self._spread: Deviation | None = None
-        self._spread_of = ""
         self._refreshed = 0.0
         self._now = 0.0
         self._is_stale = False
@@ -169,8 +167,6 @@ class RunsScreen(Screen[None]):
         renamed = self.session.names.update(watcher.histories, only)
         only = None if only is None else {*only, *renamed}
         fresh = rows_of(watcher, self.session.names, only)
-        if any((old := self._rows.get(run_id)) is None or old.state is not row.state for run_id, row in fresh.items()):
-            self._spread_of = ""  # A run has ended.
         if only is None:
             self._rows = fresh
         else:
@@ -223,21 +219,11 @@ class RunsScreen(Screen[None]):
             marked=marked,
             has_groups=any(row.is_group for row in rows),
             constant=frozenset(constant),
-            spread=self._spread_over_seeds(),
+            spread=deviation(self.session.runs_like(self.session.pinned_run_id or ""), METRICS[ROW_METRICS["best"]]),
             # In coarse steps, so that not every epoch of a live run repaints all rows.
             curve_range=(math.floor(20 * min(firsts)) / 20, math.ceil(20 * max(accuracies)) / 20),
             now=self._now,
         )
-
-    def _spread_over_seeds(self) -> Deviation | None:
-        """Standard deviation over seeds of the pinned run; found once for a pin and a set of rows."""
-        pinned_id = self.session.pinned_run_id or ""
-        if self._spread_of != pinned_id:
-            histories = self.session.watcher.histories
-            self._spread_of, pinned = pinned_id, histories.get(pinned_id)
-            alike = runs_like(pinned, histories.values()) if pinned else []
-            self._spread = deviation(alike, METRICS[ROW_METRICS["best"]])
-        return self._spread
 
     def _grow_older(self) -> None:
         """Show the ages of now; only rows whose age reads differently are painted again."""

@@ -12,6 +12,7 @@ import fake_trainer
 import pytest
 from cli_caller import Run
 from fake_runs import curve, open_writer, started, write_run
+from fake_work import QUICK, work
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ConfigError, RunNotFoundError, StoreError
@@ -28,20 +29,10 @@ from alexnet_tui.studies.planned_runs import PlannedRun
 from alexnet_tui.studies.scheduler import Scheduler
 
 pytestmark = pytest.mark.usefixtures("forked")
-QUICK = {"epochs": "2", "data": "synthetic"}
-
-
-@pytest.fixture
-def plan(store: Store) -> Plan:
-    return planning.plan_variants(store, "report", variants=["baseline", "tanh"], seeds=[0, 1], overrides=QUICK)
 
 
 def path_of(store: Store, plan: Plan) -> Path:
     return store.root / "studies" / plan.name / "ledger.jsonl"
-
-
-def work(store: Store, plan: Plan, script: str = "normal") -> list[PlannedRun]:
-    return study_worker.work(store, plan, command=fake_trainer.command(script), poll_seconds=0.02)
 
 
 def train(store: Store, plan: Plan) -> list[PlannedRun]:

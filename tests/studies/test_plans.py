@@ -1,5 +1,6 @@
 """What is registered: plans of the groups that claims need, their extension, and what people are shown of them."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -7,19 +8,19 @@ import msgspec
 import pytest
 from cli_caller import Run
 from fake_runs import write_run
+from fake_work import QUICK, states
 from msgspec.structs import replace
 
 from alexnet_tui.config.claims import ALPHA, RULES_VERSION, load_claims, read_claim_file
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.protocols import PROTOCOLS, READINGS, plan_configs, swept_text
-from alexnet_tui.errors import ClaimError, UsageError
+from alexnet_tui.errors import ClaimError, ConfigError, RunNotFoundError, UsageError
 from alexnet_tui.runs.origin import IMPORTED_FILE
 from alexnet_tui.runs.run_ids import REFERENCE
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import bookkeeping, planned_runs, planning, study_files
-from alexnet_tui.studies.plan import family_of, load_plan, plan_hash, readable_plans, verify_hash
+from alexnet_tui.studies.plan import Plan, family_of, load_plan, plan_hash, readable_plans, verify_hash
 
-QUICK = {"epochs": "2", "data": "synthetic"}
 METRICS = {"gap", "t25", "final_test", "final_train"}
 DECAY = """
 [[claim]]
@@ -50,6 +51,73 @@ def decay(tmp_path: Path) -> Path:
     path = tmp_path / "decay.toml"
     path.write_text(DECAY)
     return path
+
+
+def test_a_plan_is_variants_by_seeds_and_reads_back(store: Store, plan: Plan) -> None:
+    assert [(config.variant, config.seed) for config in plan.configs] == [
+        ("baseline", 0),
+        ("tanh", 0),
+        ("baseline", 1),
+        ("tanh", 1),
+    ]
+    assert {config.epochs for config in plan.configs} == {2}
+    assert plan.configs[1].activation == "tanh"
+    assert load_plan(store, "report") == plan
+    assert study_files.names(store) == ["report"]
+    assert states(store, plan) == ["planned"] * 4
+    assert store.ids() == []
+
+
+def test_a_plan_registers_its_claims_under_a_hash_that_anyone_can_recompute(store: Store, plan: Plan) -> None:
+    content = json.loads((store.root / "studies" / "report.json").read_text())
+    assert [claim["metric"] for claim in content["claims"]] == ["gap", "t25", "final_test"]
+    assert (content["rules"], content["alpha"]) == (RULES_VERSION, 0.05)
+    assert content["groups"] == {"baseline": {}, "tanh": {"activation": "tanh"}}
+    rest = {name: value for name, value in content.items() if name != "sha256"}
+    canonical = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    assert content["sha256"] == plan.sha256 == hashlib.sha256(canonical).hexdigest() == plan_hash(content)
+    content["claims"][2]["smallest_effect"] = 0.1
+    assert plan_hash(content) != plan.sha256
+    assert {store.record(one).plan_sha256 for one in planned_runs.prepare(store, plan)} == {plan.sha256}
+
+
+def test_a_plan_is_written_once(store: Store, plan: Plan) -> None:
+    with pytest.raises(UsageError, match="plans do not change"):
+        planning.plan_variants(store, "report", variants=["tanh"], seeds=[0])
+    assert load_plan(store, "report") == plan
+
+
+@pytest.mark.parametrize("name", ["", "../x", "A", "a b", "x" * 65, "-x"])
+def test_names_that_are_no_names_are_refused(store: Store, name: str) -> None:
+    with pytest.raises(UsageError, match="no name for a study"):
+        planning.plan_variants(store, name, variants=["tanh"], seeds=[0])
+    with pytest.raises(RunNotFoundError):
+        load_plan(store, name)
+
+
+@pytest.mark.parametrize("word", ["reference", "last", "baseline", "four-conv"])
+def test_a_word_for_other_runs_is_no_name_of_a_new_study(store: Store, word: str) -> None:
+    with pytest.raises(UsageError, match=f"'{word}' stands for .*; choose another name"):
+        planning.plan_variants(store, word, variants=["tanh"], seeds=[0])
+    assert study_files.names(store) == []
+
+
+def test_plans_without_sense_are_refused(store: Store) -> None:
+    with pytest.raises(ConfigError, match="did you mean tanh"):
+        planning.plan_variants(store, "x", variants=["tahn"], seeds=[0])
+    with pytest.raises(ConfigError, match="epochs"):
+        planning.plan_variants(store, "x", variants=["tanh"], seeds=[0], overrides={"epochs": "0"})
+    with pytest.raises(UsageError, match="each variant and seed once"):
+        planning.plan_variants(store, "x", variants=["tanh"], seeds=[0, 0])
+    with pytest.raises(UsageError, match="not 0"):
+        planning.plan_variants(store, "x", variants=["tanh"], seeds=[])
+    assert study_files.names(store) == []
+
+
+def test_the_consoles_queue_names_its_plans(store: Store) -> None:
+    plans = [planning.queue_plan(store, [RunConfig(seed=seed)]) for seed in range(3)]
+    assert len({plan.name for plan in plans}) == 3
+    assert study_files.names(store) == sorted(plan.name for plan in plans)
 
 
 def test_the_claims_of_the_study_need_its_four_variants_once(store: Store) -> None:

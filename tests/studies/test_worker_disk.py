@@ -1,0 +1,95 @@
+"""A worker whose files are damaged, or whose disk is full."""
+
+import contextlib
+import os
+from pathlib import Path
+
+import pytest
+from fake_work import QUICK, assert_each_cell_finished_once, place_orders, serve, states, work
+
+from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.errors import StoreError
+from alexnet_tui.files import FULL_DISK, write_atomic
+from alexnet_tui.locks import take_lock
+from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import planning, scheduler, study_files
+from alexnet_tui.studies.plan import Plan
+
+pytestmark = pytest.mark.usefixtures("forked")
+
+
+DAMAGED = [b'{"is_pau', b"\0" * 200 + b"[" * 100_000, b'{"order":"x","orders":[{}],"0":1}']
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["report/queue.json", "report/cells.json", ".worker/orders.json"])
+def test_a_worker_outlives_a_damaged_file(store: Store, plan: Plan, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler, "_DAMAGE_PATIENCE_SECONDS", 0.05)
+    path = store.root / "studies" / name
+    written: list[bytes] = []
+    said: list[str] = []
+
+    def damage() -> bool:
+        num_finished = sum("finished" in sentence for sentence in said)
+        if len(written) < min(num_finished, len(DAMAGED)):
+            written.append(DAMAGED[len(written)])
+            path.write_bytes(written[-1])
+        return False
+
+    work(store, plan, say=said.append, should_stop=damage)
+    assert_each_cell_finished_once(store, plan)
+    aside = sorted(path.parent.glob(f"{path.name}.damaged-*"))
+    assert [one.read_bytes() for one in aside] == written == DAMAGED
+    assert sum("it is kept as" in sentence for sentence in said) == 3
+
+
+def test_a_file_that_is_whole_again_is_not_set_aside(store: Store, plan: Plan) -> None:
+    path = store.root / "studies" / "report" / "queue.json"
+    said: list[str] = []
+
+    def tear_and_mend() -> bool:
+        if "finished" in states(store, plan) and not said[-1].endswith("tried again."):
+            path.write_bytes(b'{"is_pau')
+        elif said and said[-1].endswith("tried again."):
+            path.write_bytes(b"{}")
+        return False
+
+    with contextlib.suppress(StoreError):  # The test itself may read the torn file.
+        work(store, plan, say=said.append, should_stop=tear_and_mend)
+    assert not list(path.parent.glob("*.damaged*"))
+
+
+def test_a_damaged_older_study_holds_nobody_up(store: Store, plan: Plan) -> None:
+    newer = planning.plan_variants(store, "newer", variants=["tanh"], seeds=[7], overrides=QUICK)
+    lock = take_lock(study_files.make_folder(store, "report"))  # As if a worker were at work on it.
+    (store.root / "studies" / "report.json").write_text("{")
+    assert [cell.state for cell in work(store, newer)] == ["finished"]
+    os.close(lock)
+
+
+def test_a_study_that_cannot_be_read_is_given_up(store: Store, plan: Plan) -> None:
+    younger = planning.queue_plan(store, [RunConfig(epochs=2, seed=9)])
+    place_orders(store, plan, younger)
+    (store.root / "studies" / "report.json").write_text("{")
+    said: list[str] = []
+    serve(store, say=said.append)
+    assert "study report: given up" in said[0]
+    assert states(store, younger) == ["finished"]
+
+
+@pytest.mark.parametrize("number", FULL_DISK)
+def test_a_full_disk_is_told_and_tried_again(
+    store: Store, plan: Plan, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    said: list[str] = []
+    failures = iter(range(3))
+
+    def full(path: Path, content: bytes) -> None:
+        if next(failures, None) is not None:
+            raise OSError(number, os.strerror(number))
+        write_atomic(path, content)
+
+    monkeypatch.setattr(study_files, "write_atomic", full)
+    work(store, plan, say=said.append)
+    assert sum(os.strerror(number).lower() in sentence.lower() for sentence in said) == 1
+    assert_each_cell_finished_once(store, plan)

@@ -17,6 +17,7 @@ from textual.screen import Screen
 
 from alexnet_tui.runs.store import Store
 from alexnet_tui.tui.app import ConsoleApp
+from alexnet_tui.tui.screens.run import pace as run_pace
 from alexnet_tui.tui.screens.run import screen as run_screen
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
 from alexnet_tui.tui.screens.studies import screen as studies_screen
@@ -129,8 +130,8 @@ _PAUSES = (
     (watcher, "_TURN_SECONDS"),
     (studies_screen, "_POLL_SECONDS"),
     (run_screen, "_TICK_SECONDS"),
-    (run_screen, "_STEP_SECONDS"),
-    (run_screen, "_LONGEST_REST_SECONDS"),
+    (run_pace, "_LEAST_REST_SECONDS"),
+    (run_pace, "_LONGEST_REST_SECONDS"),
     (run_screen, "_SIDE_SECONDS"),
 )
 _SHORT_SECONDS, _LONGEST_SECONDS = 0.05, 2.0

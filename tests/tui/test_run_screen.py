@@ -36,6 +36,7 @@ from alexnet_tui.tui.charts.widget import MetricChart
 from alexnet_tui.tui.screens.run import screen as run_screen
 from alexnet_tui.tui.screens.run.facts import age, lead_text, number_facts, status_message
 from alexnet_tui.tui.screens.run.header import Head, HeadView
+from alexnet_tui.tui.screens.run.pace import StepsPace
 from alexnet_tui.tui.screens.run.pages import LogPage
 from alexnet_tui.tui.screens.run.screen import RunScreen
 from alexnet_tui.tui.screens.run.side import SMALL_CHARTS
@@ -892,3 +893,18 @@ async def test_the_silence_of_another_host_is_shown_and_looked_for_outside_the_e
         await open_run(driver, run.id)
         await driver.wait_for(lambda: "no news for 7 minutes, on node7" in driver.text())
         assert threading.current_thread() not in threads
+
+
+def test_the_longer_a_drawing_takes_the_longer_its_chart_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = iter((0.0, 0.01, 5.0, 5.05, 9.0, 99.0))  # Of this thread, before and behind each drawing.
+    monkeypatch.setattr(time, "thread_time", lambda: next(seconds))
+    pace, now = StepsPace(), 100.0
+    assert pace.is_due(1, now)
+    for rest in (0.5, 1.0, 2.0):
+        with pace.drawing(7, now):
+            pass
+        assert (pace.is_due(7, now + 60), pace.is_due(8, now + 0.99 * rest), pace.is_due(8, now + rest)) == (
+            False,
+            False,
+            True,
+        )

@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import time
 from typing import ClassVar
 
 from textual import work
@@ -29,6 +28,7 @@ from alexnet_tui.tui.notifications import notify
 from alexnet_tui.tui.run_names import short_names
 from alexnet_tui.tui.screens.run.facts import empty_text, lead_text
 from alexnet_tui.tui.screens.run.header import Head, HeadView, summary_panel
+from alexnet_tui.tui.screens.run.pace import StepsPace
 from alexnet_tui.tui.screens.run.pages import ConfigPage, LogPage, RunPage, SystemPage, VerifyPage
 from alexnet_tui.tui.screens.run.side import SMALL_CHARTS, SidePanel
 from alexnet_tui.tui.session import OpenCompare, OpenNewRun, OpenRuns, RunsChanged, Session
@@ -42,8 +42,7 @@ _SIDE_WIDTH, _ONE_CHART_WIDTH = 120, 60
 _CHARTS = ("loss", "accuracy")
 _SIDE_SECONDS, _ROWS_ABOVE_SIDE = 2.0, 6
 _LOW_HEIGHT, _TALL_HEIGHT = 16, 34
-_STEP_SECONDS, _HEAD_SECONDS, _TICK_SECONDS, _SILENCE_SECONDS = 0.5, 0.9, 1.0, 5.0
-_RESTS_A_DRAWING, _LONGEST_REST_SECONDS = 20, 2.0
+_HEAD_SECONDS, _TICK_SECONDS, _SILENCE_SECONDS = 0.9, 1.0, 5.0
 _RECENT_SECONDS = 1.4  # Younger than this, an age is plotted with the next event.
 _CURVES_ACTIONS = CHART_ACTIONS | {"next_chart", "step_out"}
 
@@ -79,10 +78,9 @@ class RunScreen(ChartScreen):
         self.session = session
         self.run_id = run_id
         self._plotted: tuple[object, ...] = ()
-        self._plotted_step = -1
         self._state: tuple[State, bool] | None = None
-        self._steps_plotted_at = self._head_painted_at = self._changed_at = 0.0
-        self._steps_rest = _STEP_SECONDS
+        self._pace = StepsPace()
+        self._head_painted_at = self._changed_at = 0.0
         self._maximised = ""
         self._window = Size(0, 0)
         """What the charts and the head were fitted to; the screen's own size is not known when it is mounted."""
@@ -251,47 +249,46 @@ class RunScreen(ChartScreen):
 
     def _show_curves(self) -> None:
         """Draw the charts if a point is new; steps alone wait a moment for others."""
-        history, pinned = self.history, self.pinned
+        history = self.history
         assert history is not None
-        state = self.session.state_of(self.run_id)
-        name, now = self._pinned_label(), asyncio.get_running_loop().time()
         loss, accuracy = self.query_one("#loss", MetricChart), self.query_one("#accuracy", MetricChart)
-        num_pinned_epochs = len(pinned.epochs) if pinned else 0
-        plotted = (
-            id(history),
-            len(history.epochs),
-            state,
-            id(pinned),
-            num_pinned_epochs,
-            name,
-            empty_text(history, state),
-            loss.display,
-        )
+        plotted, now = self._plotted_of(history, has_loss=loss.display), asyncio.get_running_loop().time()
+        is_new, self._plotted = plotted != self._plotted, plotted
         epochs = accuracy.spec.x_covers
-        has_new_steps = history.step != self._plotted_step and now - self._steps_plotted_at >= self._steps_rest
-        if plotted != self._plotted or has_new_steps:
-            self._plotted_step, self._steps_plotted_at, begin = history.step, now, time.thread_time()
-            loss.show(loss_curves(history, pinned, name), ChartSpec(title="Loss", empty=empty_text(history, state)))
+        if is_new or self._pace.is_due(history.step, now):
+            with self._pace.drawing(history.step, now):
+                self._draw_loss(loss, history)
             epochs = loss.full_range
-            # However long the run, the event loop is free for keys most of the time.
-            wanted = _RESTS_A_DRAWING * (time.thread_time() - begin)
-            self._steps_rest = min(max(_STEP_SECONDS, wanted), _LONGEST_REST_SECONDS)
-        if plotted != self._plotted or accuracy.spec.x_covers != epochs:
-            spec = ChartSpec(
-                title="Accuracy",
-                y=Measure.SHARE,
-                x_covers=epochs,  # The same epochs are above each other, also before the first one has ended.
-                empty=empty_text(history, state),
-                has_names=not loss.display,  # The same curves have the same colours and markers there.
-            )
-            accuracy.show(accuracy_curves(history, pinned, name), spec)
-        if plotted != self._plotted:
-            self._plotted = plotted
-            self.query_one(SidePanel).show_numbers(summary_panel(history, pinned))
+        if is_new or accuracy.spec.x_covers != epochs:
+            self._draw_accuracy(accuracy, history, epochs, has_names=not loss.display)
+        if is_new:
+            self.query_one(SidePanel).show_numbers(summary_panel(history, self.pinned))
             self._show_lead(history)
         if self._side_timer is None:
             # Behind the large charts, and seldom: nobody waits for these.
             self._side_timer = self.set_timer(_SIDE_SECONDS if self._side_plotted else 0.05, self._draw_side)
+
+    def _plotted_of(self, history: RunHistory, *, has_loss: bool) -> tuple[object, ...]:
+        """What the large charts are drawn from, but for the steps."""
+        pinned, state = self.pinned, self.session.state_of(self.run_id)
+        of_pinned = (id(pinned), len(pinned.epochs) if pinned else 0, self._pinned_label())
+        return id(history), len(history.epochs), state, empty_text(history, state), of_pinned, has_loss
+
+    def _draw_loss(self, chart: MetricChart, history: RunHistory) -> None:
+        empty = empty_text(history, self.session.state_of(self.run_id))
+        chart.show(loss_curves(history, self.pinned, self._pinned_label()), ChartSpec(title="Loss", empty=empty))
+
+    def _draw_accuracy(
+        self, chart: MetricChart, history: RunHistory, epochs: tuple[float, float] | None, *, has_names: bool
+    ) -> None:
+        spec = ChartSpec(
+            title="Accuracy",
+            y=Measure.SHARE,
+            x_covers=epochs,  # The same epochs are above each other, also before the first one has ended.
+            empty=empty_text(history, self.session.state_of(self.run_id)),
+            has_names=has_names,  # Else the curves of the loss say which is which.
+        )
+        chart.show(accuracy_curves(history, self.pinned, self._pinned_label()), spec)
 
     def _draw_side(self) -> None:
         self._side_timer = None

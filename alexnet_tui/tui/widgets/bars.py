@@ -195,42 +195,51 @@ class KeyBar(Widget):
         self.refresh()
 
     def render(self) -> RenderResult:
-        """As many keys as there is room for, in the order they are declared; an ellipsis where some are left out."""
+        """Keys at the left, or a message, and palette, help and quit at the right, which a long message takes too."""
+        theirs, ours = self._active()
+        right = _line(_lasting(ours, has_palette=self.size.width >= _PALETTE_FROM_WIDTH))
+        room = self.size.width - right.cell_length - 1
+        if self._message is None:
+            left = _fitting(theirs, ours, room)
+        elif (left := Content("\n").join(self._message_lines())).cell_length > room:
+            return left
+        return left + Content(" " * max(1, self.size.width - left.cell_length - right.cell_length)) + right
+
+    def _active(self) -> tuple[list[ActiveBinding], list[ActiveBinding]]:
+        """The bindings to name: those of the screen and of what has the focus, and those of the app."""
         offers = getattr(self.screen, "offers", lambda action: True)
         active = [
             item
             for item in self.screen.active_bindings.values()
             if (item.binding.show and offers(item.binding.action)) or item.binding.id in _ALWAYS
         ]
-        ours = _distinct(item for item in active if item.node is self.app)
-        always = _ALWAYS if self.size.width >= _PALETTE_FROM_WIDTH else _ALWAYS[1:]
-        right = _line(
-            sorted(
-                (one for one in ours if one.binding.id in always), key=lambda one: always.index(one.binding.id or "")
-            )
+        theirs, ours = (
+            _distinct(item for item in active if (item.node is self.app) is is_ours) for is_ours in (False, True)
         )
-        room = self.size.width - right.cell_length - 1
-        if self._message is not None:
-            message = Content("\n").join(self._message_lines())
-            free = room - message.cell_length
-            return message + Content(" " * (free + 1)) + right if free >= 0 else message
-        theirs = _distinct(item for item in active if item.node is not self.app)
-        names = {item.binding.description for item in theirs}
-        extra = [item for item in ours if item.binding.id not in _ALWAYS and item.binding.description not in names]
-        left, rest = Content(" "), [*theirs, *extra]
-        while rest:
-            longer = left + _line(rest[:1])
-            if longer.cell_length > room:
-                break
-            left, rest = longer, rest[1:]
-        if rest and left.cell_length < room:
-            helps = next((one.binding.key for one in ours if one.binding.id == "app.help"), "")
-            left += pressable(Content.styled("…", "$text-muted"), helps)
-        return left + Content(" " * max(1, self.size.width - left.cell_length - right.cell_length)) + right
+        return theirs, ours
 
     def on_click(self, event: Click) -> None:
         """A click on a key presses it; on the ellipsis, the key of the help, which names all of them."""
         press_clicked(self, event)
+
+
+def _lasting(ours: Iterable[ActiveBinding], *, has_palette: bool) -> list[ActiveBinding]:
+    """The app's keys that are always named."""
+    by_id = {item.binding.id: item for item in ours}
+    return [by_id[one] for one in (_ALWAYS if has_palette else _ALWAYS[1:]) if one in by_id]
+
+
+def _fitting(theirs: Sequence[ActiveBinding], ours: Sequence[ActiveBinding], room: int) -> Content:
+    """As many other keys as there is room for, in the order they are declared; an ellipsis where some are left out."""
+    names = {item.binding.description for item in theirs}
+    extra = [item for item in ours if item.binding.id not in _ALWAYS and item.binding.description not in names]
+    left, rest = Content(" "), [*theirs, *extra]
+    while rest and (longer := left + _line(rest[:1])).cell_length <= room:
+        left, rest = longer, rest[1:]
+    if rest and left.cell_length < room:
+        helps = next((item.binding.key for item in ours if item.binding.id == "app.help"), "")
+        left += pressable(Content.styled("…", "$text-muted"), helps)
+    return left
 
 
 def _line(items: Sequence[ActiveBinding]) -> Content:

@@ -43,30 +43,34 @@ _TONES: Mapping[str, str] = {
 
 def head(now: Snapshot, names: Sequence[str], width: int, states: Mapping[str, State]) -> Content:
     """Which study of all `names`, how far, and whether a process works on it; `states` has runs outside of it too."""
-    plan = now.plan
+    lines = [_title_line(now.plan, names, width), _size_line(now, width), _worker_line(now, width, states)]
+    return Content("\n").join(lines)
+
+
+def _title_line(plan: Plan, names: Sequence[str], width: int) -> Content:
+    """The study's name, which one of how many it is, and as much of its plan's digest as there is room for."""
+    name = printable(plan.name, 64)
     place = f"{names.index(plan.name) + 1} of {len(names)}" if plan.name in names else ""
-    config = plan.configs[0]
+    line = join_fitting([name, f"study {place}"], width)
+    digests = (f" · SHA-256 {printable(plan.sha256[:size], 64)}" for size in (64, 12) if plan.sha256)
+    line += next((digest for digest in digests if cell_len(line + digest) <= width), "")
+    return Content.assemble((line[: len(name)], "bold"), (line[len(name) :], "$text-muted"))
+
+
+def _size_line(now: Snapshot, width: int) -> Content:
+    """How many runs of what, in which states, and what they train on."""
+    plan, config = now.plan, now.plan.configs[0]
     swept = PROTOCOLS[plan.protocol].swept.values() if plan.protocol in PROTOCOLS else ()
     factors = " x ".join(str(len(values)) for values in (plan.group_names, plan.seeds, *swept))
     runs = counted(len(plan.configs), "run")
     size = f"{runs} from the form New run" if plan.is_of_queue else f"{factors}: {runs}"
     protocol = f" · {plan.protocol}" if swept else ""
-    front_ends = {one.front_end for one in plan.configs}
-    front_end = config.front_end if len(front_ends) == 1 else counted(len(front_ends), "front end")
-    what = f"{front_end} on {config.data}", counted(config.epochs, "epoch")
     counts = Counter(_word(cell, now.live.get(cell.index, LiveRun())) for cell in now.cells)
     done = ", ".join(f"{count} {state}" for state, count in counts.most_common())
-    name = printable(plan.name, 64)
-    line = join_fitting([name, f"study {place}"], width)
-    digests = (f" · SHA-256 {printable(plan.sha256[:size], 64)}" for size in (64, 12) if plan.sha256)
-    line += next((digest for digest in digests if cell_len(line + digest) <= width), "")
-    sizes = [size + protocol, done, *(printable(part, 100) for part in what)]
-    lines = [
-        Content.assemble((line[: len(name)], "bold"), (line[len(name) :], "$text-muted")),
-        Content.styled(join_fitting(sizes, width), "$text-muted"),
-        _worker_line(now, width, states),
-    ]
-    return Content("\n").join(lines)
+    front_ends = {one.front_end for one in plan.configs}
+    front_end = config.front_end if len(front_ends) == 1 else counted(len(front_ends), "front end")
+    what = (printable(f"{front_end} on {config.data}", 100), counted(config.epochs, "epoch"))
+    return Content.styled(join_fitting([size + protocol, done, *what], width), "$text-muted")
 
 
 def _worker_line(now: Snapshot, width: int, states: Mapping[str, State]) -> Content:

@@ -1,9 +1,10 @@
 """Studies: plan variants x seeds, and change the queue that works through them, here or with the console closed."""
 
+import functools
 from collections.abc import Callable
 from typing import ClassVar
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.events import Click, Resize
@@ -266,28 +267,25 @@ class StudiesScreen(Screen[None]):
 
     # The queue
 
-    def _do(self, act: Callable[[], str | None]) -> None:
+    @work(group="change")
+    async def _change(self, change: Callable[[], str | None]) -> None:
         """Change something on the disk in a thread, one key after the other, and show the sentence it returns.
 
         A worker may hold the queue for a moment; what is on show may be older than the change before.
         """
-
-        async def work() -> None:
-            try:
-                said = await self.session.executors["studies"].run(act)
-            except AlexnetTuiError as error:
-                notify(self, str(error), is_error=True)
-            else:
-                if said:
-                    notify(self, said)
-            self._read()
-
-        self.run_worker(work(), group="change")
+        try:
+            sentence = await self.session.executors["studies"].run(change)
+        except AlexnetTuiError as error:
+            notify(self, str(error), is_error=True)
+        else:
+            if sentence:
+                notify(self, sentence)
+        self._read()
 
     def action_pause(self) -> None:
         """Pause, or go on."""
         if (name := self._name_shown) is not None:
-            self._do(lambda: study_queue.toggle_pause(self.session.store, name))
+            self._change(lambda: study_queue.toggle_pause(self.session.store, name))
 
     def action_cancel(self) -> None:
         """Cancel a cell that waits, stop one that trains."""
@@ -297,7 +295,7 @@ class StudiesScreen(Screen[None]):
         if cell.state == State.RUNNING:
             run_actions.stop_runs(self, self.session, [cell.run_id])
         elif cell.needs_training:
-            self._do(lambda: self._take_out(now.plan.name, cell))
+            self._change(lambda: self._take_out(now.plan.name, cell))
             self.table.move(1)  # The cell goes to the end of the queue; the cursor stays where the next one comes.
         else:
             notify(self, f"This cell is {shown_word(cell.state)}: there is nothing to cancel.")
@@ -313,7 +311,7 @@ class StudiesScreen(Screen[None]):
         if cell is None or now is None:
             return
         if cell.index in now.queue.cancelled:
-            self._do(lambda: study_queue.cancel(self.session.store, now.plan.name, cell.index, False))
+            self._change(lambda: study_queue.cancel(self.session.store, now.plan.name, cell.index, False))
             self.table.move(1)
         elif cell.run_id and cell.state not in {PlannedRunState.DELETED, PlannedRunState.UNREADABLE}:
             run_actions.resume_runs(self, self.session, [cell.run_id])
@@ -327,7 +325,7 @@ class StudiesScreen(Screen[None]):
             return
         waiting, store = [one.index for one in now.waiting], self.session.store
         if cell.index in waiting:
-            self._do(lambda: study_queue.shift(store, now.plan.name, waiting, cell.index, step))
+            self._change(lambda: study_queue.shift(store, now.plan.name, waiting, cell.index, step))
         else:
             notify(self, f"This cell is {shown_word(cell.state)}: it has no turn to change.")
 
@@ -342,40 +340,36 @@ class StudiesScreen(Screen[None]):
         if (name := self._name_shown) is not None:
             self._start(name)
 
-    def _start(self, name: str, *, may_download: bool = False) -> None:
-        """Start the worker of a study; asks first where its data must be downloaded and nobody was asked yet."""
+    def _start(self, name: str) -> None:
+        """Start the worker of a study; asks first where its data must be downloaded."""
+        ask_once(self, f"start {name}", functools.partial(self._ask_and_start, name))
 
-        def missing() -> tuple[list[str], int]:
-            plan = load_plan(self.session.store, name)
-            return download_question.missing(plan.one_of_each_image_size), len(plan.configs)
-
-        async def work() -> None:
-            try:
-                names, num_runs = ([], 0) if may_download else await threads.call(missing)
-            except AlexnetTuiError as error:
-                notify(self, str(error), is_error=True)
-                return
-            if names:
-                lines = [f"Then study {name} starts: {counted(num_runs, 'run')}, one after another."]
-                download_question.ask(self, names[0], lines, lambda: self._start_worker(name))
-            else:
-                self._start_worker(name)
-
-        ask_once(self, f"start {name}", work)
+    async def _ask_and_start(self, name: str) -> None:
+        try:
+            plan = await threads.call(load_plan, self.session.store, name)
+            missing = await threads.call(download_question.missing, plan.one_of_each_image_size)
+        except AlexnetTuiError as error:
+            notify(self, str(error), is_error=True)
+            return
+        if missing:
+            lines = [f"Then study {name} starts: {counted(len(plan.configs), 'run')}, one after another."]
+            download_question.ask(self, missing[0], lines, lambda: self._start_worker(name))
+        else:
+            self._start_worker(name)
 
     def _start_worker(self, name: str) -> None:
-        store, find, worker = self.session.store, self.session.find_run, self.session.commands.worker
+        store, find, command = self.session.store, self.session.find_run, self.session.commands.worker
         engines = self._engines
 
-        def act() -> str:
+        def start() -> str:
             now = source.read(store, engines, name, find)
             if not now.first_waiting and not now.num_waiting:
                 return f"Nothing is left to do in study {name}; v shows the report."
-            if study_worker.start_worker(store, name, parallel=now.queue.at_once, command=worker):
+            if study_worker.start_worker(store, name, parallel=now.queue.at_once, command=command):
                 return f"A worker was started for study {name}; it continues when the console is closed."
             return f"A worker runs study {name} already."
 
-        self._do(act)
+        self._change(start)
 
     def action_new(self) -> None:
         """Ask for a plan."""
@@ -393,9 +387,11 @@ class StudiesScreen(Screen[None]):
         """A plan is written: show it, and start it if that was asked for."""
         name, at_once = request.name, request.at_once
         self.show(name)
-        self._do(lambda: study_queue.set_at_once(self.session.store, name, at_once))
+        self._change(lambda: study_queue.set_at_once(self.session.store, name, at_once))
         following = "" if request.starts else " ^r starts it."
         registered = f"{counted(len(plan.claims), 'claim')} registered, " if plan.claims else ""
         notify(self, f"Study {name} is planned: {registered}SHA-256 {plan.sha256}.{following}")
-        if request.starts:
-            self._start(name, may_download=request.may_download)
+        if request.may_download:  # Nobody is asked twice.
+            self._start_worker(name)
+        elif request.starts:
+            self._start(name)

@@ -130,20 +130,22 @@ def cut_name(name: str, width: int) -> str:
     settings = _settings_of(parts["settings"] or "")
     seed = parts["seed"] or ""
     few = _FEWEST_STEM_CHARS
-    for short, shown_seed, fewest in (
-        (str, seed, few),
-        (_shortened, seed, few),
-        (_nothing, seed, 1),
-        (_nothing, "", 1),
+    cut = [(words, value if words else printable(value, few)) for words, value in settings]
+    for shown, short, shown_seed, fewest in (
+        (settings, str, seed, few),
+        (settings, _shortened, seed, few),
+        (settings, _nothing, seed, 1),
+        (cut, _nothing, seed, 1),
+        (settings, _nothing, "", 1),
     ):
-        text = _joined(settings, short)
+        text = _joined(shown, short)
         rest = shown_seed + (f" · {text}" if text else "")
         if width - len(rest) >= min(len(parts["stem"]), fewest):
             return printable(parts["stem"], width - len(rest)) + rest
         if len(text) > 2 * few and short is _shortened and not any(words for words, _ in settings):
             return _words_cut(parts["stem"], seed, text, width)
     if parts["settings"] and width >= 3 * few:  # At least the first of them.
-        return printable(printable(parts["stem"], few) + rest, width)
+        return printable(f"{printable(parts['stem'], few)}{seed} · {_joined(cut, _nothing)}", width)
     return printable(safe, width)
 
 

@@ -1,5 +1,7 @@
 """Rows of the runs table: which of them each word of the filter keeps, their order, and the widths of their columns."""
 
+from collections.abc import Sequence
+
 import msgspec
 import pytest
 
@@ -347,6 +349,11 @@ def test_a_deviation_keeps_its_column_without_unicode(monkeypatch: pytest.Monkey
         assert column.cell(row(spread=spread), Context(), column.width) == (text, "muted")
 
 
+def widths_of(rows: Sequence[RunRow], width: int) -> dict[str, int]:
+    offered = [column for column in columns_for(rows) if column.is_offered(Context())]
+    return {column.key: cells for column, cells in fit(offered, width)}
+
+
 @pytest.mark.parametrize(
     ("name", "name_cells", "curve_cells"),
     [
@@ -357,7 +364,15 @@ def test_a_deviation_keeps_its_column_without_unicode(monkeypatch: pytest.Monkey
     ],
 )
 def test_a_name_has_what_it_needs_before_the_curve_has_its_width(name: str, name_cells: int, curve_cells: int) -> None:
-    context = Context()
-    offered = [column for column in columns_for([row(name=name)]) if column.is_offered(context)]
-    widths = {column.key: cells for column, cells in fit(offered, 80)}
+    widths = widths_of([row(name=name)], 80)
     assert (widths["name"], widths["curve"], widths["state"]) == (name_cells, curve_cells, 10)
+
+
+def test_settings_in_names_have_room_before_less_important_columns() -> None:
+    name = "baseline s0 · synthetic, epochs 12, learning rate 0.05, train images 2500"
+    for state, shown in ((State.FINISHED, "last"), (State.RUNNING, "progress")):
+        rows = [row(name=name, state=State.FINISHED), row(name="tanh s0", state=state)]
+        widths = widths_of(rows, 78)
+        assert widths["name"] >= 24
+        assert {"last", "progress"} & widths.keys() == {shown}
+    assert {"last", "progress"} <= widths_of([row(name="tanh s0"), row(name="tanh s1")], 78).keys()

@@ -101,6 +101,19 @@ def test_a_name_is_cut_where_namesakes_are_the_same() -> None:
     assert cut_name(names[0], 31) == "four… s0 · epochs 2, images 250"
     assert cut_name(names[0], 19) == "four-c… s0 · 2, 250"
     assert cut_name(names[2], 13) == "fo… · 12, 500", "namesakes have one seed"
+    many = [
+        "baseline s0 · synthetic, epochs 12, learning rate 0.05, train images 2500",
+        "baseline s0 · synthetic, epochs 2, train images 512",
+        "baseline s0 · synthetic, epochs 2, learning rate 0.05, train images 512",
+        "baseline s1 · synthetic, learning rate 0.05",
+    ]
+    assert [cut_name(name, 28) for name in many] == [
+        "b… s0 · syn…, 12, 0.05, 2500",
+        "base… s0 · synthetic, 2, 512",
+        "bas… s0 · syn…, 2, 0.05, 512",
+        "bas… s1 · synthetic, lr 0.05",
+    ]
+    assert all(len({cut_name(name, width) for name in many}) == len(many) for width in range(19, 60))
     assert cut_name("low-dropout s17", 11) == "low-dr… s17", "the seed is kept"
     assert cut_name("four-conv n=2 · synthetic, dropout 0.1", 24) == "four-c… · synthetic, 0.1"
     assert cut_name("baseline s0 · cifar10-jpeg", 21) == "baseline s0 · cifar1…"

@@ -370,6 +370,8 @@ COLUMNS: tuple[Column, ...] = (
 BY_KEY = {column.key: column for column in COLUMNS}
 CREATED = BY_KEY["created"]
 _SORTED_RANK = 4
+_NAME_WIDTH = 24
+"""Cells in which the values of three settings have room beside variant and seed."""
 _SETTINGS = ("front_end", "data")
 
 
@@ -383,6 +385,12 @@ def columns_for(rows: Sequence[RunRow], sort: str = CREATED.key) -> list[Column]
     for key, words in texts.items():
         longest = max(map(cell_len, words), default=0)
         changed[key] = {"max_width": max(BY_KEY[key].width, min(BY_KEY[key].max_width, longest))}
+    # Long names tell runs apart by their settings, whose values want room before the less important columns.
+    changed["name"]["width"] = min(_NAME_WIDTH, changed["name"]["max_width"])
+    if changed["name"]["width"] > BY_KEY["name"].width:
+        changed["curve"] = {"width": BY_KEY["curve"].narrow}
+    if not any(row.state is State.RUNNING for row in rows):
+        changed["progress"] = {"rank": BY_KEY["last"].rank + 1}
     if sort in BY_KEY and sort != CREATED.key:
         changed.setdefault(sort, {})["rank"] = min(BY_KEY[sort].rank, _SORTED_RANK)
     return [msgspec.structs.replace(column, **changed.get(column.key, {})) for column in COLUMNS]

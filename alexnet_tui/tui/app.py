@@ -17,10 +17,12 @@ from rich.text import Text
 from textual import events
 from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App, SystemCommand
+from textual.await_remove import AwaitRemove
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 from textual.reactive import reactive
 from textual.screen import ModalScreen, Screen
+from textual.widget import Widget
 from textual.widgets import Input
 
 from alexnet_tui.command_lines import shell_command
@@ -305,6 +307,13 @@ class ConsoleApp(App[int]):
         """One layer out; the runs table is the last."""
         if len(self.screen_stack) > 1:
             self.pop_screen()
+
+    def _prune(self, *nodes: Widget, parent: DOMNode | None = None) -> AwaitRemove:
+        """Remove widgets; their workers end first, which would write into those that are removed before the others."""
+        for worker in list(self.workers):
+            if not set(nodes).isdisjoint(worker.node.ancestors_with_self):
+                worker.cancel()
+        return super()._prune(*nodes, parent=parent)
 
     # The terminal
 

@@ -37,9 +37,9 @@ class CoalescingWorker:
         return self._worker is not None and not self._worker.is_finished
 
     def request(self) -> None:
-        """Have the work done, now or once more."""
+        """Have the work done, now or once more; nothing is done any more for a widget that is being removed."""
         self._is_requested = True
-        if not self.is_busy:
+        if not self.is_busy and self._node.is_attached:
             self._worker = self._node.run_worker(self._work)
 
     async def _work(self) -> None:

@@ -198,3 +198,28 @@ async def test_details_that_arrive_while_the_dialog_closes_are_dropped(store: St
         await c.wait_for(lambda: worker.is_finished)
         assert worker.is_cancelled
         assert c.app.is_running
+
+
+@driven
+async def test_a_dialog_that_is_closed_before_it_is_drawn_stops_nothing(store: Store) -> None:
+    async with console(store) as c:
+        dialog = TextScreen("Label", "old", hint="")
+        c.app.push_screen(dialog)
+        dialog.dismiss()
+        await c.pilot.pause()
+        assert c.app.screen is c.runs
+        assert c.app.is_running
+
+
+@driven
+async def test_an_answer_below_another_screen_closes_neither(store: Store) -> None:
+    answers = list[bool | None]()
+    async with console(store) as c:
+        lower, upper = (ConfirmScreen(title, ["…"], action="Do") for title in ("Sure?", "Really?"))
+        await c.app.push_screen(lower, answers.append)
+        await c.app.push_screen(upper, answers.append)
+        lower.answer(True)
+        await c.pilot.pause()
+        assert (c.app.screen, answers) == (upper, [])
+        await c.press("n", "y")
+        assert (c.app.screen, answers) == (c.runs, [False, True])

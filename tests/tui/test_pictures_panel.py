@@ -15,13 +15,15 @@ from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.run_files import KERNELS, kernels_file
 from alexnet_tui.runs.store import Store
 from alexnet_tui.tui.pictures.captions import image_captions, kernel_captions, matrix_captions
+from alexnet_tui.tui.pictures.column import PictureColumn
 from alexnet_tui.tui.pictures.confusion import Matrix, fit
 from alexnet_tui.tui.pictures.gallery import cards_for
 from alexnet_tui.tui.pictures.kernel_tiles import Grid, grid_for, kernel_lines
 from alexnet_tui.tui.pictures.painter import Mode, Painter, resized
 from alexnet_tui.tui.pictures.panel import PicturesPanel
 from alexnet_tui.tui.pictures.source import Found, PictureFiles, Subject
-from alexnet_tui.tui.session import OpenPictures
+from alexnet_tui.tui.screens.run.screen import RunScreen
+from alexnet_tui.tui.session import OpenPictures, RunsChanged
 from alexnet_tui.tui.widgets.bars import TabStrip
 
 CONFIG = RunConfig(epochs=30, data="no-such-data")
@@ -385,20 +387,35 @@ async def test_compare_opens_the_pictures_of_its_row_beside_the_first_other(stor
         assert set(panel(driver).run_ids) == set(run_ids)
 
 
-@pytest.mark.parametrize("loops", [1, 3])
+@pytest.mark.parametrize("loops", [0, 1, 3, 6])
 @driven
-async def test_a_turn_to_another_run_that_is_cancelled_half_way_is_made_up_for(store: Store, loops: int) -> None:
-    first, second = write_pictured(store), write_pictured(store, RunConfig(epochs=30, seed=1, data="no-such-data"))
-    async with console(store) as driver:
-        shown = await open_pictures(driver, first)
-        turning = asyncio.create_task(shown.show([second]))
+async def test_of_runs_asked_for_on_the_heels_of_others_all_columns_come(store: Store, loops: int) -> None:
+    first, second, third = (write_pictured(store, RunConfig(epochs=30, seed=seed)) for seed in range(3))
+    async with console(store, size=(120, 40)) as driver:
+        driver.app.post_message(OpenPictures([first, second]))
+        await driver.wait_for(lambda: driver.text().count("after epoch 30") == 2)
+        for run_ids in ([second, third], [first, second]):
+            driver.app.post_message(OpenPictures(run_ids))
+            for _ in range(loops):
+                await asyncio.sleep(0)
+        await driver.pilot.pause()
+        assert [column.run_id for column in panel(driver).columns] == [first, second]
+        await driver.wait_for(lambda: driver.text().count("after epoch 30") == 2)
+
+
+@pytest.mark.parametrize("loops", range(4))
+@driven
+async def test_a_run_that_changes_while_its_pictures_are_opened_has_them_once(store: Store, loops: int) -> None:
+    run_id = write_pictured(store)
+    async with console(store, run_id=run_id) as driver:
+        screen = driver.app.screen
+        assert isinstance(screen, RunScreen)
+        screen.action_page(1)
         for _ in range(loops):
             await asyncio.sleep(0)
-        turning.cancel()
-        await asyncio.gather(turning, return_exceptions=True)
-        await shown.show([second])
-        assert [column.run_id for column in shown.columns] == [second]
-        await driver.wait_for(lambda: shown.columns[0].found)
+        screen.on_runs_changed(RunsChanged(frozenset([run_id])))
+        await driver.wait_for(lambda: screen.query(PictureColumn))
+        assert [column.run_id for column in panel(driver).columns] == [run_id]
 
 
 @driven

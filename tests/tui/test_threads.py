@@ -65,7 +65,7 @@ async def test_what_is_asked_for_faster_than_it_is_done_is_done_nevertheless(sto
         done.append(seen)
 
     async with console(store) as c:
-        reading = CoalescingWorker(c.app, act)
+        reading = CoalescingWorker(c.runs, act)
         for number in range(50):
             asked.append(number)
             reading.request()
@@ -76,6 +76,9 @@ async def test_what_is_asked_for_faster_than_it_is_done_is_done_nevertheless(sto
         assert done[-1] == 50
         reading.request()
         await c.wait_for(lambda: len(done) == 3)
+        c.app.exit(0)
+        reading.request()
+        assert not reading.is_busy, "its widgets are being removed"
 
 
 @driven

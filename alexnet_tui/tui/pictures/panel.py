@@ -74,10 +74,7 @@ class PicturesPanel(Vertical, can_focus=True):
         self.update()
 
     async def show(self, run_ids: Sequence[str]) -> None:
-        """Turn to other runs; what was looked at of the old ones is forgotten.
-
-        A call may be cancelled while it waits; the next one finds what is still missing.
-        """
+        """Turn to other runs, one call at a time; what was looked at of the old ones is forgotten."""
         if tuple(run_ids) != self.run_ids:
             self.run_ids = tuple(run_ids)
             self._set_view(self.view.of_other_runs())

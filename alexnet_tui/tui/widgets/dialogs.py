@@ -12,7 +12,6 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 from textual.events import Click, Key, Resize
-from textual.messages import Prune
 from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input, Static
@@ -61,18 +60,17 @@ class DialogScreen(ModalScreen[Answer]):
         """The terminal may have become lower under the dialog."""
         self.set_class(event.size.height < _SHORT_HEIGHT, "-short")
 
-    async def on_prune(self, event: Prune) -> None:
-        """Cancel the workers, which would write into widgets that are removed before the dialog itself is."""
-        self.workers.cancel_node(self)
-
     def can_view_entire(self, widget: Widget) -> bool:
         """Whether a widget is in sight and not below the line of keys; where it is not, focusing it scrolls there."""
         covered = any(widget.region.overlaps(keys.region) for keys in self.query(KeysLine))
         return super().can_view_entire(widget) and not covered
 
     def answer(self, result: Answer | None) -> None:
-        """Close with an answer; further ones, as from two keys read at once, come too late."""
-        if not self._is_answered:
+        """Close with an answer; further ones, as from two keys read at once, come too late.
+
+        One that comes when another screen lies above already would close that one; the dialog asks on.
+        """
+        if self.app.screen is self and not self._is_answered:
             self._is_answered = True
             self.dismiss(result)
 
@@ -179,9 +177,9 @@ class TextScreen(DialogScreen[str | None]):
         self.call_after_refresh(self._show_end)  # Once the field has its size.
 
     def _show_end(self) -> None:
-        field = self.query_one(Input)
-        field.action_home()  # A cursor that is at the end already scrolls nothing.
-        field.action_end()
+        for field in self.query(Input):  # None, where the dialog was closed before it was drawn.
+            field.action_home()  # A cursor that is at the end already scrolls nothing.
+            field.action_end()
 
     @on(LineInput.TooLong)
     def _refuse(self, message: LineInput.TooLong) -> None:

@@ -8,6 +8,7 @@ from textual.screen import Screen
 from alexnet_tui.tui.pictures.panel import PicturesPanel
 from alexnet_tui.tui.session import RunsChanged, Session
 from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
+from alexnet_tui.tui.workers import CoalescingWorker
 
 
 class PicturesScreen(Screen[None]):
@@ -24,6 +25,7 @@ class PicturesScreen(Screen[None]):
         super().__init__()
         self.session = session
         self._run_ids = tuple(run_ids)
+        self._turning = CoalescingWorker(self, self._turn)
 
     @property
     def panel(self) -> PicturesPanel:
@@ -38,7 +40,11 @@ class PicturesScreen(Screen[None]):
 
     def show(self, run_ids: Sequence[str]) -> None:
         """Turn to other runs."""
-        self.run_worker(self.panel.show(run_ids), exclusive=True)
+        self._run_ids = tuple(run_ids)
+        self._turning.request()
+
+    async def _turn(self) -> None:
+        await self.panel.show(self._run_ids)
 
     def on_screen_resume(self) -> None:
         """Catch up with what happened while another screen was on top."""

@@ -4,7 +4,6 @@ import asyncio
 import math
 from typing import ClassVar
 
-from textual import work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
@@ -88,6 +87,7 @@ class RunScreen(ChartScreen):
         self._side_plotted: tuple[object, ...] = ()
         self._silence, self._silence_read_at = "", -math.inf
         self._silence_reading = CoalescingWorker(self, self._read_silence)
+        self._pictures = CoalescingWorker(self, self._show_pictures)
 
     def compose(self) -> ComposeResult:
         """The strip of pages, always on the same line, the head, which is lower on some of them, and the pages."""
@@ -208,7 +208,7 @@ class RunScreen(ChartScreen):
         if history is None:
             self._empty()
             if self.page == "pictures":
-                self._show_pictures()  # It says itself what is not there.
+                self._pictures.request()  # They say themselves what is not there.
         else:
             self._show_page(history, state)
 
@@ -227,11 +227,10 @@ class RunScreen(ChartScreen):
             case "curves":
                 self._show_curves()
             case "pictures":
-                self._show_pictures()
+                self._pictures.request()
             case page:
                 self.query_one(f"#{page}", RunPage).show_run(history, state)
 
-    @work(group="pictures", exclusive=True)
     async def _show_pictures(self) -> None:
         """What the run's network learned; loaded and read only for who looks."""
         from alexnet_tui.tui.pictures.panel import PicturesPanel

@@ -153,15 +153,18 @@ def _short_pauses() -> Iterator[None]:
 
 @asynccontextmanager
 async def running(app: App[Any], size: tuple[int, int], *, notifications: bool = False) -> AsyncIterator[Pilot[Any]]:
-    """The console without a terminal; its workers end before its screens are removed.
+    """An app without a terminal; it is left as by its user, so that its timers and workers end before its widgets.
 
-    Textual sees to that where a program runs to its end, and not in `run_test`.
+    Textual's `run_test` removes the widgets of an app that runs on.
     """
     async with app.run_test(size=size, notifications=notifications) as pilot:
         try:
             yield pilot
         finally:
-            app.workers.cancel_all()
+            if not app._exit:
+                app.exit(app.return_value, app.return_code or 0)
+            assert app._task is not None
+            await asyncio.wait([app._task])
 
 
 @asynccontextmanager

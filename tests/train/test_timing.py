@@ -63,7 +63,7 @@ def test_a_hopeless_number_of_threads_is_given_up_at_once() -> None:
 def test_the_fastest_number_is_taken_recorded_and_kept(
     store: Store, synthetic: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timing, "num_cores", lambda: 3)
+    monkeypatch.setattr(attempt, "num_cores", lambda: 3)
     monkeypatch.setattr(attempt, "time_threads", lambda *_: {3: 30.0, 2: 10.0, 1: 20.0})
     short, long = (
         store.create(RunConfig.from_text({**SMALL, "epochs": epochs})).id for epochs in ("1", str(timing.MIN_UPDATES))

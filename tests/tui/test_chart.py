@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from console_driver import driven
+from console_driver import driven, running
 from textual.app import App, ComposeResult
 from textual.events import MouseDown, MouseScrollDown, MouseScrollUp, MouseUp
 from textual.pilot import Pilot
@@ -572,7 +572,7 @@ LONG = curve(np.linspace(2, 1, 100).tolist())
 
 @driven
 async def test_keys_of_a_screen_zoom_pan_and_read() -> None:
-    async with Host(LONG).run_test(size=(80, 24)) as pilot:
+    async with running(Host(LONG), (80, 24)) as pilot:
         chart = await shown(pilot)
         chart.step_crosshair(1)
         assert chart.view.crosshair == 100, "it begins at the last point"
@@ -609,7 +609,7 @@ async def test_keys_of_a_screen_zoom_pan_and_read() -> None:
 
 @driven
 async def test_zoom_stays_around_the_crosshair() -> None:
-    async with Host(LONG).run_test(size=(80, 24)) as pilot:
+    async with running(Host(LONG), (80, 24)) as pilot:
         chart = await shown(pilot)
         chart.view = View(crosshair=10.0)
         chart.zoom(1)
@@ -627,7 +627,7 @@ async def wheel(pilot: Pilot[None], kind: type[MouseScrollUp | MouseScrollDown])
 @driven
 async def test_the_mouse_zooms_reads_and_drags() -> None:
     app = Host(LONG)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, (80, 24)) as pilot:
         await shown(pilot)
         under = app.chart.rendered.x_at(40)
         assert under is not None
@@ -659,7 +659,7 @@ async def test_the_mouse_zooms_reads_and_drags() -> None:
 @driven
 async def test_a_zoom_beyond_what_a_chart_can_show_says_so() -> None:
     app = Host(curve([0.1, 0.2]))
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, (80, 24)) as pilot:
         await shown(pilot)
         await wheel(pilot, MouseScrollUp)
         await pilot.mouse_down(MetricChart, offset=(30, 8))
@@ -672,7 +672,7 @@ async def test_a_zoom_beyond_what_a_chart_can_show_says_so() -> None:
 @driven
 async def test_only_the_left_button_drags_and_sets_the_crosshair() -> None:
     app = Host(LONG)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, (80, 24)) as pilot:
         await shown(pilot)
         for button in (2, 3):
             await pilot._post_mouse_events([MouseDown], MetricChart, offset=(30, 8), button=button)
@@ -685,7 +685,7 @@ async def test_only_the_left_button_drags_and_sets_the_crosshair() -> None:
 @driven
 async def test_a_click_on_a_name_hides_and_shows_its_curve() -> None:
     app = Host(LONG, curve([9, 8], "other", 1))
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, (80, 24)) as pilot:
         await shown(pilot)
         for expected in (frozenset({"other"}), frozenset()):
             label = next(label for label in app.chart.rendered.labels if label.curve == "other")
@@ -698,7 +698,7 @@ async def test_a_click_on_a_name_hides_and_shows_its_curve() -> None:
 async def test_without_colour_nothing_breaks_and_markers_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     app = Host(LONG)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, (80, 24)) as pilot:
         await shown(pilot)
         app.theme = "alexnet-ansi"
         await pilot.pause()
@@ -712,7 +712,7 @@ async def test_without_colour_nothing_breaks_and_markers_repeat(monkeypatch: pyt
 @driven
 async def test_only_rows_that_changed_are_painted_again() -> None:
     app = Host(LONG)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, (80, 24)) as pilot:
         await shown(pilot)
         first = app.chart.rendered
         app.chart.show([LONG])
@@ -727,7 +727,7 @@ async def test_only_rows_that_changed_are_painted_again() -> None:
 @driven
 async def test_a_chart_follows_its_size_and_theme() -> None:
     app = Host(LONG)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, (80, 24)) as pilot:
         await shown(pilot)
         before = {segment.style for segment in app.chart.render_line(8)}
         app.theme = "alexnet-light"
@@ -749,7 +749,7 @@ def test_a_series_takes_the_themes_colour() -> None:
 @driven
 async def test_the_crosshair_reads_the_runs_own_points_before_a_pace_line() -> None:
     app = Host(curve([3, 2, 1]), curve(range(1, 10), "base", 1, is_baseline=True))
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with running(app, (80, 24)) as pilot:
         chart = await shown(pilot)
         chart.step_crosshair(-1)
         assert chart.view.crosshair == 3

@@ -1287,7 +1287,7 @@ async def test_a_choice_without_room_shows_the_chosen_word(width: int, text: str
         def compose(self) -> ComposeResult:
             yield choice
 
-    async with OneChoice().run_test(size=(width, 3)) as pilot:
+    async with running(OneChoice(), (width, 3)) as pilot:
         choice.set_text("a-name")
         await pilot.pause()
         assert str(choice.render()) == text
@@ -1315,7 +1315,7 @@ async def test_a_click_chooses_by_what_is_shown(width: int, clicked: str, chosen
         def compose(self) -> ComposeResult:
             yield choice
 
-    async with OneChoice().run_test(size=(width, 3)) as pilot:
+    async with running(OneChoice(), (width, 3)) as pilot:
         choice.set_text("two")
         await pilot.pause()
         shown = str(choice.render())

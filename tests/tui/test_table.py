@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from console_driver import driven
+from console_driver import driven, running
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
@@ -78,7 +78,7 @@ async def shown(
     rows: Sequence[Item], size: tuple[int, int] = (30, 8), **options: Any
 ) -> AsyncIterator[tuple[TableApp, Pilot[Any]]]:
     app = TableApp(rows, **options)
-    async with app.run_test(size=size) as pilot:
+    async with running(app, size) as pilot:
         await pilot.pause()
         yield app, pilot
 

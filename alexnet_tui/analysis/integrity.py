@@ -203,12 +203,15 @@ def _times(history: RunHistory) -> str:
     """Seconds rise, evaluation costs some, and images over seconds are, by and large, the throughput."""
     train, elapsed = history.epochs["train_seconds"], history.epochs["elapsed_seconds"]
     rates, images = history.epochs["images_per_second"], history.segments[-1].num_train_images
-    before, factors = (0.0, 0.0), []  # An epoch's throughput is the mean since training began.
+    train_before, whole_before, factors = 0.0, 0.0, []  # An epoch's throughput is the mean since training began.
     for epoch, (seconds, whole, rate) in enumerate(zip(train, elapsed, rates, strict=True), start=1):
-        if not before[0] < seconds <= whole or whole < before[1] or not math.isfinite(whole):
-            return f"epoch {epoch} ends after {seconds:g} s of training and {whole:g} s in all, before it {before}."
+        if not train_before < seconds <= whole or whole < whole_before or not math.isfinite(whole):
+            return (
+                f"epoch {epoch} ends after {seconds:g} s of training and {whole:g} s in all, the one before it after"
+                f" {train_before:g} s and {whole_before:g} s."
+            )
         factors.append(rate * seconds / (epoch * images))
-        before = (seconds, whole)
+        train_before, whole_before = seconds, whole
     usual = median(factors)
     if not 1 / _RATE_FACTOR <= usual <= _RATE_FACTOR:
         return f"the images/s that epochs say are {usual:.2f} times their images over their seconds."

@@ -29,16 +29,16 @@ def time_to_accuracy(history: RunHistory, column: str = "train_eval_accuracy") -
     The definition uses ``train_eval_accuracy``; ``train_accuracy`` gives the study's Keras-style value.
     """
     epochs, seconds = history.epochs["epoch"], history.epochs["train_seconds"]
-    before: tuple[float, float, float] | None = None  # Epoch, seconds and error at the end of the epoch before.
+    last: tuple[float, float, float] | None = None  # Epoch, seconds and error at the end of the epoch before.
     for epoch, second, accuracy in zip(epochs, seconds, history.epochs[column], strict=True):
         error = 1 - accuracy
         if error <= T25_ERROR:
-            if before is None:
+            if last is None:
                 return _crossing(epoch, second, is_upper_bound=True)
-            share = (before[2] - T25_ERROR) / (before[2] - error)
-            seconds_then = before[1] + share * (second - before[1])
-            return _crossing(before[0] + share * (epoch - before[0]), seconds_then)
-        before = (epoch, second, error) if math.isfinite(error) else None
+            last_epoch, last_second, last_error = last
+            share = (last_error - T25_ERROR) / (last_error - error)
+            return _crossing(last_epoch + share * (epoch - last_epoch), last_second + share * (second - last_second))
+        last = (epoch, second, error) if math.isfinite(error) else None
     return TimeToAccuracy(None, None)
 
 

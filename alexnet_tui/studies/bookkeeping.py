@@ -126,7 +126,7 @@ def update(store: Store, plan: Plan, members: Mapping[str, int] | None = None) -
         returned = _finished_before_they_were_gone(found)
         return [_with_hash(store, entry, returned) for entry in _missing(store, plan, found, looked_at, facts)]
 
-    return ledger.append(study_files.make_folder(store, plan.name), make)
+    return ledger.append_made(study_files.make_folder(store, plan.name), make)
 
 
 def _finished_before_they_were_gone(found: Ledger) -> dict[str, Entry]:

@@ -36,39 +36,62 @@ def delete_runs(store: Store, run_ids: Sequence[str]) -> Generator[tuple[str, Al
     Yields:
         Each run, and why it could not be removed, as `delete_run` raises it.
     """
-    planned = _planned(store, run_ids)
-    places = {run_id: (plan, cell) for plan, cells in planned for run_id, cell in cells.items()}
-    sizes = {run_id: log_bytes(store.root / run_id) for run_id in places}
-    gone: list[Entry] = []
-
-    def note_gone() -> None:
-        for plan, cells in planned:
-            if entries := [entry for entry in gone if entry.run in cells]:
-                with suppress(StoreError):  # The next update writes the lines: the runs are missing then.
-                    _append(store, plan, entries)
-        gone.clear()
-
-    for plan, cells in planned:
-        with suppress(StoreError):  # No ledger that cannot be written keeps anyone from removing a run.
-            bookkeeping.update(store, plan, cells)
+    lines = _LedgerLines(store, run_ids)
     try:
         for run_id in run_ids:
-            place = places.get(run_id)
-            state = _last_state(store, run_id) if place else ""
-            if place and log_bytes(store.root / run_id) != sizes[run_id]:  # It went on while others were removed.
-                note_gone()
-                with suppress(StoreError):
-                    bookkeeping.update(store, place[0], {run_id: place[1]})
+            state = lines.last_state(run_id)
             try:
                 store.delete(run_id)
             except AlexnetTuiError as error:
                 yield run_id, error
                 continue
-            if place:
-                gone.append(Entry(kind="deleted", cell=place[1], run=run_id, outcome=state, wall=time.time()))
+            lines.add(run_id, state)
             yield run_id, None
     finally:
-        note_gone()
+        lines.write()
+
+
+class _LedgerLines:
+    """The lines that runs leave in the ledgers of the studies that planned them.
+
+    What the runs' records say is written when this is made; that they are gone, by `write`.
+    """
+
+    def __init__(self, store: Store, run_ids: Sequence[str]) -> None:
+        self._store = store
+        self._planned = _planned(store, run_ids)
+        self._places = {run_id: (plan, cell) for plan, cells in self._planned for run_id, cell in cells.items()}
+        self._sizes = {run_id: log_bytes(store.root / run_id) for run_id in self._places}
+        self._gone: list[Entry] = []
+        for plan, cells in self._planned:
+            with suppress(StoreError):  # No ledger that cannot be written keeps anyone from removing a run.
+                bookkeeping.update(store, plan, cells)
+
+    def last_state(self, run_id: str) -> str:
+        """The state of a planned run that is about to go, with the ledger brought up to date; empty for any other."""
+        if run_id not in self._places:
+            return ""
+        state = _last_state(self._store, run_id)
+        if log_bytes(self._store.root / run_id) != self._sizes[run_id]:  # It went on while others were removed.
+            self.write()
+            plan, cell = self._places[run_id]
+            with suppress(StoreError):
+                bookkeeping.update(self._store, plan, {run_id: cell})
+        return state
+
+    def add(self, run_id: str, state: str) -> None:
+        """Remember that a run is gone, and the state it was in."""
+        if run_id in self._places:
+            _, cell = self._places[run_id]
+            self._gone.append(Entry(kind="deleted", cell=cell, run=run_id, outcome=state, wall=time.time()))
+
+    def write(self) -> None:
+        """Note the runs that are gone."""
+        for plan, cells in self._planned:
+            if entries := [entry for entry in self._gone if entry.run in cells]:
+                with suppress(StoreError):  # The next update writes the lines: the runs are missing then.
+                    ledger.append(study_files.make_folder(self._store, plan.name), *entries)
+        self._gone.clear()
 
 
 def deletion_warnings(store: Store, run_ids: Sequence[str]) -> list[str]:
@@ -109,7 +132,3 @@ def _last_state(store: Store, run_id: str) -> str:
         return str(load_history(store, run_id, skip_steps=True)[1])
     except StoreError:
         return "unreadable"
-
-
-def _append(store: Store, plan: Plan, entries: Sequence[Entry]) -> None:
-    ledger.append(study_files.make_folder(store, plan.name), lambda _: entries)

@@ -167,7 +167,12 @@ def _parse(content: bytes, renamed: Mapping[str, str]) -> Ledger:
     return Ledger(tuple(entries), tuple(problems), is_rebuilt, len(entries))
 
 
-def append(folder: Path, make: Callable[[Ledger], Sequence[Entry]]) -> Ledger:
+def append(folder: Path, *entries: Entry) -> Ledger:
+    """Add lines to a study's ledger, as `append_made` does."""
+    return append_made(folder, lambda found: entries)
+
+
+def append_made(folder: Path, make: Callable[[Ledger], Sequence[Entry]]) -> Ledger:
     """Add lines to a study's ledger; a torn last line is cut off first.
 
     Args:

@@ -145,7 +145,7 @@ def prepare(store: Store, plan: Plan) -> list[str]:
                 ).id
                 made.append(Entry(kind="made", cell=index, run=run_ids[index]))
         if made and plan.v >= LEDGER_SINCE:  # Whoever trains them, and if they vanish: they are known of.
-            ledger.append(folder, lambda _: made)
+            ledger.append(folder, *made)
         cells = {str(index): run_id for index, run_id in sorted(run_ids.items())}
         study_files.write_json(folder / CELLS_FILE, {**cells, _PLAN: plan.sha256})
     return [run_ids[index] for index in range(len(plan.configs))]

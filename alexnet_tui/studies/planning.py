@@ -185,7 +185,7 @@ def extend(store: Store, name: str, num_seeds: int, *, new_name: str = "") -> Pl
         ),
     )
     extended = Entry(kind="extended", study=new.name, plan_sha256=new.sha256)
-    ledger.append(make_folder(store, name), lambda _: [extended])
+    ledger.append(make_folder(store, name), extended)
     return new
 
 
@@ -263,7 +263,7 @@ def _write_plan(store: Store, plan: Plan) -> Plan:
         plan = msgspec.structs.replace(plan, sha256=plan_hash(msgspec.to_builtins(plan)))
         # The ledger first: a plan without one was not registered.
         registered = Entry(kind="registered", plan_sha256=plan.sha256, wall=plan.created)
-        ledger.append(make_folder(store, plan.name), lambda _: [registered])
+        ledger.append(make_folder(store, plan.name), registered)
         write_json(path, msgspec.to_builtins(plan))
     return plan
 

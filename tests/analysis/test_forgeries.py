@@ -344,7 +344,7 @@ def another_plan(version: int, **changes: Any) -> Callable[[Store], None]:
         if version >= LEDGER_SINCE:
             folder = study_files.make_folder(store, "mine")
             (folder / "ledger.jsonl").unlink()
-            ledger.append(folder, lambda _: [Entry(kind="registered", plan_sha256=content["sha256"])])
+            ledger.append(folder, Entry(kind="registered", plan_sha256=content["sha256"]))
 
     return change
 

@@ -157,7 +157,7 @@ def test_many_runs_are_deleted_with_each_plan_read_once_and_its_ledger_written_t
     own = write_run(store, RunConfig(epochs=1)).id
     of_other = write_run(store, other.configs[0], study=other.name).id
     loaded, written = list[str](), list[str]()
-    append = file.append
+    append = file.append_made
 
     def counted_load(store: Store, name: str) -> Plan:
         loaded.append(name)
@@ -168,7 +168,7 @@ def test_many_runs_are_deleted_with_each_plan_read_once_and_its_ledger_written_t
         return append(folder, make)
 
     monkeypatch.setattr(deletion, "load_plan", counted_load)
-    monkeypatch.setattr(file, "append", counted_append)
+    monkeypatch.setattr(file, "append_made", counted_append)
     gone = [*ended, own, of_other, cells[3]]
     done = list(deletion.delete_runs(store, [*gone[:2], "no-such-run", *gone[2:]]))
     assert [run_id for run_id, error in done if error is None] == gone
@@ -346,7 +346,7 @@ def test_a_full_disk_leaves_no_half_line(store: Store, plan: Plan, monkeypatch: 
     before = path.read_bytes()
     monkeypatch.setattr(os, "pwrite", lambda fd, content, at: os.write(fd, content[:7]))
     with pytest.raises(StoreError, match="cannot be written"):
-        file.append(path.parent, lambda _: [Entry(kind="extended", study="more")])
+        file.append(path.parent, Entry(kind="extended", study="more"))
     assert path.read_bytes() == before
 
 

@@ -109,13 +109,13 @@ async def test_many_planned_runs_are_deleted_together_and_told_in_one_message(
         store, "mine", variants=["tanh"], seeds=range(8), overrides={"epochs": "1", "data": "synthetic"}
     )
     runs = [write_run(store, one, study=plan.name, plan_sha256=plan.sha256).id for one in plan.configs]
-    written, append = list[Path](), ledger.append
+    written, append = list[Path](), ledger.append_made
 
     def counted(folder: Path, make: Callable[[ledger.Ledger], Sequence[ledger.Entry]]) -> ledger.Ledger:
         written.append(folder)
         return append(folder, make)
 
-    monkeypatch.setattr(ledger, "append", counted)
+    monkeypatch.setattr(ledger, "append_made", counted)
     async with console(store) as c:
         c.app.session.toggle_marks(runs)
         await c.press("D")

@@ -29,7 +29,7 @@ from alexnet_tui.tui.screens.compare.comparison import (
     columns_of,
     curve_of,
     entries_of,
-    known,
+    histories_of,
 )
 from alexnet_tui.tui.screens.compare.screen import CompareScreen
 from alexnet_tui.tui.screens.run.screen import RunScreen
@@ -230,7 +230,7 @@ def test_a_group_is_a_mean_with_a_band(store: Store) -> None:
 
 def test_runs_that_are_gone_are_left_out(store: Store) -> None:
     (history,) = histories(store, (config(), 0.6))
-    assert known([history.id, "gone", history.id], {history.id: history}) == [history]
+    assert histories_of([history.id, "gone", history.id], {history.id: history}) == [history]
 
 
 # The screen

@@ -121,7 +121,6 @@ def stop(
 
     Example: alexnet-tui stop last
     """
-    from alexnet_tui.launch import stopping
     from alexnet_tui.launch.trainer_process import is_training
 
     store = options.open_store(runs_dir)
@@ -132,27 +131,49 @@ def stop(
             return ExitCode.DONE
         raise UsageError(f"run {run_id} is not being trained; there is nothing to stop.")
     if now:
-        if not stopping.kill(store, run_id):
-            process = f"process {owner.pid}" if (owner := store.owner(run_id)) else "its process"
-            raise LaunchError(
-                f"run {run_id}: {process} was killed and is still there; it waits for the system, such as a disk or a"
-                " network drive that does not answer, and ends with that."
-            )
+        _kill(store, run_id)
     else:
-        stopping.stop(store, run_id)
-        say(f"stopping {run_id} with a checkpoint…")
-        if wait and not stopping.wait_free(store, run_id, _STOP_PATIENCE_SECONDS):
-            at_once = shell_command("stop", run_id, "--now", root=store.root)
-            raise LaunchError(
-                f"run {run_id} is still being trained after {_STOP_PATIENCE_SECONDS:.0f} s; `{at_once}` ends it at"
-                " once, without a new checkpoint."
-            )
+        _ask_to_stop(store, run_id, wait=wait)
     if wait:
         history, state = load(store, run_id, skip_steps=True)
         resume = shell_command("resume", run_id, *registry.noted_options(store, run_id), root=store.root)
         again = f"; `{resume}` goes on" if state is State.STOPPED else ""
         say(f"run {run_id}: {sentence(store, history, state)}{again}")
     return ExitCode.DONE
+
+
+def _kill(store: Store, run_id: str) -> None:
+    """End a run at once.
+
+    Raises:
+        LaunchError: Its process is still there.
+    """
+    from alexnet_tui.launch import stopping
+
+    if not stopping.kill(store, run_id):
+        process = f"process {owner.pid}" if (owner := store.owner(run_id)) else "its process"
+        raise LaunchError(
+            f"run {run_id}: {process} was killed and is still there; it waits for the system, such as a disk or a"
+            " network drive that does not answer, and ends with that."
+        )
+
+
+def _ask_to_stop(store: Store, run_id: str, *, wait: bool) -> None:
+    """Have a run write a checkpoint and end.
+
+    Raises:
+        LaunchError: It is still being trained when nobody waits any longer.
+    """
+    from alexnet_tui.launch import stopping
+
+    stopping.stop(store, run_id)
+    say(f"stopping {run_id} with a checkpoint…")
+    if wait and not stopping.wait_free(store, run_id, _STOP_PATIENCE_SECONDS):
+        at_once = shell_command("stop", run_id, "--now", root=store.root)
+        raise LaunchError(
+            f"run {run_id} is still being trained after {_STOP_PATIENCE_SECONDS:.0f} s; `{at_once}` ends it at"
+            " once, without a new checkpoint."
+        )
 
 
 def task(run: options.RunName, runs_dir: options.RunsDir = None) -> int:

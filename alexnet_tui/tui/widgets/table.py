@@ -21,7 +21,7 @@ from alexnet_tui.tui.glyphs import ASCENDING, CURSOR, DESCENDING, NUM_SERIES, cu
 from alexnet_tui.tui.widgets.columns import GAP, Column, Context, Fitted, fit, hidden_text
 
 STYLES = (
-    *("muted", "faint", "good", "bad", "live", "warn", "accent", "strong", "curve", "series-pinned"),
+    *("muted", "good", "bad", "live", "warn", "accent", "strong", "curve", "series-pinned"),
     *(f"series-{number}" for number in range(1, NUM_SERIES + 1)),
 )
 """Names of the styles a cell may have; the style sheet gives each a colour."""

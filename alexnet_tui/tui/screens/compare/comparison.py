@@ -278,6 +278,6 @@ def _difference(metric: Metric, entry: Entry, entries: Sequence[Entry], spread: 
     return metric.difference(difference), difference_tone(difference, sides, spread, is_better=is_better)
 
 
-def known(run_ids: Iterable[str], histories: Mapping[str, RunHistory]) -> list[RunHistory]:
+def histories_of(run_ids: Iterable[str], histories: Mapping[str, RunHistory]) -> list[RunHistory]:
     """Histories of the runs that are still there, each once."""
     return [histories[run_id] for run_id in dict.fromkeys(run_ids) if run_id in histories]

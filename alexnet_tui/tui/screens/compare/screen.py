@@ -30,7 +30,7 @@ from alexnet_tui.tui.screens.compare.comparison import (
     columns_of,
     curve_of,
     entries_of,
-    known,
+    histories_of,
 )
 from alexnet_tui.tui.session import OpenPictures, OpenRun, RunsChanged, Session
 from alexnet_tui.tui.widgets.bars import KeyBar, TopBar
@@ -162,7 +162,7 @@ class CompareScreen(ChartScreen):
         if not self.is_mounted or not self.query("#table"):
             return
         watcher, pinned_id = self.session.watcher, self.session.pinned_run_id
-        histories = known(self.run_ids, watcher.histories)
+        histories = histories_of(self.run_ids, watcher.histories)
         implicit = self._implicit_baseline(histories)
         on_show = [*histories, *([implicit] if implicit else [])]
         plotted = (

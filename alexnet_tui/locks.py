@@ -25,6 +25,7 @@ from alexnet_tui.text import printable
 
 LOCK_FILE = "lock"
 _POLL_SECONDS, _START_TOLERANCE_SECONDS = 0.01, 1.5
+_FORBIDDEN = frozenset((errno.EROFS, errno.EACCES, errno.EPERM))
 
 
 @contextmanager
@@ -197,7 +198,9 @@ def _open_lock_file(path: Path) -> int:
     try:
         descriptor = open_safely(path, path, os.O_RDWR | os.O_CREAT, mode=PRIVATE_FILE, writes=True)
     except OSError as error:
-        raise StoreError(path, f"the lock cannot be taken ({reason_of(error)}).") from error
+        advice = " Nothing can be changed or trained where you may not write: use a copy of the folder."
+        is_forbidden = error.errno in _FORBIDDEN
+        raise StoreError(path, f"the lock cannot be taken ({reason_of(error)}).{advice * is_forbidden}") from error
     if descriptor is None:
         raise StoreError(path, "the lock cannot be taken (its folder is missing).")
     return descriptor

@@ -1,5 +1,6 @@
 """Locks: one holder, released by its death, and who it is."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import msgspec
 import pytest
 from waiting import wait_for
 
-from alexnet_tui.errors import RunBusyError
+from alexnet_tui.errors import RunBusyError, StoreError
 from alexnet_tui.folder import Folder
 from alexnet_tui.locks import (
     LOCK_FILE,
@@ -32,6 +33,19 @@ write_owner(take_lock(Path(sys.argv[1])), os.getpid(), 1.0)
 print("held", flush=True)
 time.sleep(60)
 """
+
+
+@pytest.mark.parametrize(("number", "is_advised"), [(errno.EROFS, True), (errno.EACCES, True), (errno.ENOSPC, False)])
+def test_where_one_may_not_write_a_lock_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, is_advised: bool
+) -> None:
+    def refuse(*_: object, **__: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(StoreError, match="the lock cannot be taken") as caught:
+        take_lock(tmp_path)
+    assert ("use a copy of the folder" in str(caught.value)) == is_advised
 
 
 def test_a_lock_is_for_one(tmp_path: Path) -> None:

@@ -336,9 +336,7 @@ class Trainer:
                 self._data_sha256,
             )
         except (OSError, StoreError) as error:
-            what = (
-                f"The checkpoint of epoch {self.epoch - 1} was not written ({_reason(error)}); older checkpoints stay."
-            )
+            what = f"The checkpoint of epoch {self.epoch - 1} was not written ({_reason(error)}); any older one stays."
             yield ev.Warned(code="checkpoint_failed", message=what)
             return
         self._saved_step = self.step

@@ -364,6 +364,13 @@ def test_every_command_has_an_example_and_lists_the_exit_codes(run: Run) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("group", [(), ("study",), ("claims",), ("data",)])
+def test_what_a_command_does_is_a_whole_sentence_in_the_list_of_commands(run: Run, group: tuple[str, ...]) -> None:
+    commands = run(*group, "--help").out.partition("Commands:")[2]
+    assert commands
+    assert "..." not in commands
+
+
 def test_an_output_that_is_closed_or_full_is_a_sentence(store: Store) -> None:
     fake_runs.write_run(store, RunConfig(epochs=2))
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "ALEXNET_TUI_RUNS": str(store.root)}

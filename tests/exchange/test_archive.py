@@ -268,6 +268,7 @@ def test_the_commands_pack_and_unpack(run: Run, store: Store, other: Store, tmp_
         done = run("import", str(path), "--runs-dir", str(other.root))
         assert (done.code, done.out) == (0, "")
         assert ("is here already" in done.err) == (number == 1)
+        assert ("nothing new in " in done.err, "imported " in done.err) == (number == 1, number == 0)
     shown = json.loads(run("show", run_id, "--json", "--runs-dir", str(other.root)).out)["imported"]
     assert (shown["source"], shown["id"], len(shown["sha256"])) == ("mine.tar.gz", run_id, 64)
     assert "mine.tar.gz" in run("show", run_id, "--runs-dir", str(other.root)).out

@@ -99,6 +99,12 @@ def test_a_paused_study_holds_nobody_up(store: Store, plan: Plan) -> None:
     assert states(store, plan) == ["queued"] * 4
 
 
+def test_of_a_study_whose_runs_have_all_ended_nothing_can_be_cancelled(store: Store, plan: Plan, run: Run) -> None:
+    work(store, plan)
+    refused = run("study", "cancel", plan.name)
+    assert (refused.code, "there is nothing to cancel" in refused.err) == (2, True)
+
+
 @pytest.mark.parametrize("is_cancelled", [False, True])
 def test_a_study_that_was_paused_goes_on_when_it_is_ordered_again(
     store: Store, plan: Plan, run: Run, is_cancelled: bool

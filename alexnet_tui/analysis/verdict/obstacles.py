@@ -99,7 +99,8 @@ def unusable_values(
             yield f"{metric.heading} of {group.group.title!r} is not judged: {reason}"
         has_spread = found.num_upper_bounds or found.sd or (metric.is_whole and any(one.sd for one in samples))
         if len(found.values) > 1 and not found.num_missing and not has_spread:
-            yield f"All runs of {group.group.title!r} have the same {metric.heading}: seeds make a difference."
+            title = group.group.title
+            yield f"All runs of {title!r} have the same {metric.heading}, which runs of different seeds do not."
     of_group, of_reference = claim.turned(*groups)
     for one in claim.precondition:
         group = of_group if one.of == "group" else of_reference

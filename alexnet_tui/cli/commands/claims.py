@@ -27,8 +27,8 @@ def register(app: typer.Typer) -> None:
         invoke_without_command=True,
     )
     claims.callback()(list_sets)
-    claims.command("show")(show)
-    claims.command("check")(check)
+    claims.command("show", short_help="Show the claims of a set or of a file.")(show)
+    claims.command("check", short_help="Check a file of claims before anything is trained.")(check)
     app.add_typer(claims, short_help="Sets of claims that a study can register.")
 
 

@@ -32,10 +32,10 @@ def register(app: typer.Typer) -> None:
     data = typer.Typer(
         name="data", help="Data sets: list, add your own images, prepare, remove.", rich_markup_mode=None
     )
-    data.command("add")(add_command)
-    data.command("list")(list_command)
-    data.command("prepare")(prepare_command)
-    data.command("remove")(remove_command)
+    data.command("add", short_help="Add your own images: a folder or an archive.")(add_command)
+    data.command("list", short_help="List the data sets, and what is left to do for each.")(list_command)
+    data.command("prepare", short_help="Download and decode a data set now.")(prepare_command)
+    data.command("remove", short_help="Delete a data set's prepared pixels.")(remove_command)
     app.add_typer(data)
 
 

@@ -160,4 +160,7 @@ def _say_unpacked(store: Store, archive: Path, found: "ImportResult") -> None:
     lists = (
         shell_command("study", "list", root=store.root) if is_all_studies else shell_command("runs", root=store.root)
     )
+    if not (num_runs or num_studies):
+        say(f"nothing new in {archive}; `{lists}` lists what is here.")
+        return
     say(f"imported {counted(num_runs, 'run')}{studies} from {archive} into {store.root}; `{lists}` lists them.")

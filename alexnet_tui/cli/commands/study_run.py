@@ -114,6 +114,8 @@ def cancel(name: options.StudyName, runs_dir: options.RunsDir = None) -> int:
 
     store = options.open_store(runs_dir)
     plan = load_plan(store, name)
+    if not any(cell.needs_training or cell.state == State.RUNNING for cell in planned_runs.status(store, plan)):
+        raise UsageError(f"every run of study {name} has ended; there is nothing to cancel.")
     folder = study_files.folder_path(store, name)
     for launcher, (engine, found) in registry.queues(folder).items():
         if found.is_active:

@@ -329,6 +329,18 @@ def test_an_archive_of_all_leaves_out_a_study_with_an_odd_file(
     assert (len(found.runs), found.studies) == (4, {})
 
 
+def test_options_that_an_archive_or_another_format_has_no_use_for_are_refused(run: Run, tmp_path: Path) -> None:
+    output = ("--output", str(tmp_path / "a.tar.gz"))
+    for words, sentence in (
+        (("--archive", "--format", "json", *output), "--archive is a format of its own; leave out --format."),
+        (("--checkpoints", *output), "--checkpoints belongs to --archive; other formats hold no weights."),
+    ):
+        result = run("export", *words)
+        assert (result.code, result.out) == (2, "")
+        assert sentence in result.err
+    assert list(tmp_path.glob("*.gz")) == []
+
+
 def test_an_archive_of_nothing_is_refused_before_a_file_is_written(run: Run, store: Store, tmp_path: Path) -> None:
     path = tmp_path / "all.tar.gz"
     done = run("export", "--archive", "-o", str(path))

@@ -76,6 +76,8 @@ def export(
     """
     if checkpoints and not archive:
         raise UsageError("--checkpoints belongs to --archive; other formats hold no weights.")
+    if archive and form is not None:
+        raise UsageError("--archive is a format of its own; leave out --format.")
     if archive:
         return _export_archive(options.open_store(runs_dir), runs or [], output, with_checkpoints=checkpoints)
     from alexnet_tui.analysis.compare import compare

@@ -26,7 +26,7 @@ PLACES = (
     ("study", "Studies"),
     ("report", "Report"),
 )
-_STUDIES = 4
+_STUDIES = [key for key, _ in PLACES].index("study")
 _ALWAYS = ("app.command_palette", "app.help", "app.leave")
 _PALETTE_FROM_WIDTH = 60
 _MESSAGE_SECONDS, _ERROR_SECONDS = 5.0, 10.0

@@ -27,6 +27,7 @@ from alexnet_tui.tui.widgets.line_input import LineInput
 
 _key = Keys("form")
 _NAME_LIMIT = 64
+_TITLE_CELLS = 29
 _MAX_CHARS = 8000
 """A thousand seeds, one by one."""
 
@@ -235,8 +236,9 @@ class ChoiceField(Widget, can_focus=True):
         return word.stylize("$accent bold" if chosen else "$text-muted").stylize(_on_click("choose", option.value))
 
 
-def _on_click(act: str, argument: object) -> Style:
-    return Style.from_meta({act: argument})
+def _on_click(action: str, argument: object) -> Style:
+    """What `ChoiceField.on_click` finds at the text under the mouse."""
+    return Style.from_meta({action: argument})
 
 
 class Card(Static):
@@ -262,7 +264,7 @@ class Card(Static):
         if self.content_size.height > 1:
             return Content("\n").join([head, Content(self.option.note), result])
         keys = Content(self._keys()).stylize("$accent")
-        whole = Content.assemble(head.pad_right(max(0, 29 - len(title))), " ", result, keys)
+        whole = Content.assemble(head.pad_right(max(0, _TITLE_CELLS - len(title))), " ", result, keys)
         return whole if whole.cell_length <= self.content_size.width else head + keys
 
     def _keys(self) -> str:

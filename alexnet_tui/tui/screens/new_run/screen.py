@@ -206,8 +206,8 @@ class NewRunScreen(Screen[None]):
                 text = group.help
             case VerticalScroll():
                 text = "↑ ↓ and pgup pgdn scroll; f2 or esc shows the form again."
-            case Button(id=str() as act):
-                text = _BUTTONS[act]
+            case Button(id=str() as name):
+                text = _BUTTONS[name]
             case _:
                 text = "esc leaves the form; down begins at its top."
         self.query_one(StatusLine).show_help(text)
@@ -249,11 +249,11 @@ class NewRunScreen(Screen[None]):
 
     def _show_groups(self) -> None:
         for group, widget in self._groups.items():
-            told = [
-                [f"{_title(name)} {text}" for name, text in self.draft.values(group, differing=differing)]
-                for differing in (True, False)
-            ]
-            widget.show_values(*told)
+            differing, others = (
+                [f"{_title(name)} {text}" for name, text in self.draft.values(group, differing=is_differing)]
+                for is_differing in (True, False)
+            )
+            widget.show_values(differing, others)
 
     def _schedule_summary(self) -> None:
         """Redraw the summary once typing pauses."""

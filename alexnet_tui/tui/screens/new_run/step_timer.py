@@ -48,6 +48,6 @@ class StepTimer:
 def timed_sentence(step_seconds: float) -> str:
     """How long a step took that was timed just now."""
     milliseconds = 1000 * step_seconds
-    told = f"{milliseconds:,.0f}" if milliseconds >= _WHOLE_MILLISECONDS else f"{milliseconds:.3g}"
+    shown = f"{milliseconds:,.0f}" if milliseconds >= _WHOLE_MILLISECONDS else f"{milliseconds:.3g}"
     load = machine_load()
-    return f"Five steps were timed: {told} ms each" + (f", with {load}." if load.is_busy else ".")
+    return f"Five steps were timed: {shown} ms each" + (f", with {load}." if load.is_busy else ".")

@@ -1,4 +1,4 @@
-"""What a run will do, said before it does it: the panel and the one line beside the New run form."""
+"""What a run will take, before it is started: the panel and the one line beside the New run form."""
 
 from collections.abc import Iterable
 

@@ -249,9 +249,9 @@ def _count_bad_lines(folder: Path) -> int:
 
 def _system_text(history: RunHistory, notes: Notes, directory: str, bad_lines: int, width: int) -> Content:
     """What people said of the run, where and with what it was made, and everything out of the ordinary."""
-    said = (("label", notes.label), ("tags", " ".join(f"#{tag}" for tag in notes.tags)), ("note", notes.note))
+    from_people = (("label", notes.label), ("tags", " ".join(f"#{tag}" for tag in notes.tags)), ("note", notes.note))
     lines = [_heading("Run")]
-    lines += _rows(said, width)
+    lines += _rows(from_people, width)
     lines += _rows(_run_rows(history, directory, bad_lines), width)
     if history.started:
         lines += [Content(""), _heading("Machine and data")]
@@ -333,8 +333,8 @@ def _verify_text(checks: Sequence[Check], width: int) -> Content:
     counts = Counter(check.result for check in checks)
     lines = [_heading(", ".join(f"{counts[result]} {result}" for result in Result)), Content("")]
     for check in checks:
-        said = f"{check.name}: {check.sentence}" if check.sentence else check.name
+        text = f"{check.name}: {check.sentence}" if check.sentence else check.name
         label = f"{check.result:<{_RESULT_CELLS}}"
-        lines += hanging(label, printable(said, 600), width, label_style=_RESULT_STYLES[check.result])
+        lines += hanging(label, printable(text, 600), width, label_style=_RESULT_STYLES[check.result])
     lines += [Content(""), *hanging("", _VERIFY_NOTE, width, style="$text-muted")]
     return Content("\n").join(lines)

@@ -408,12 +408,12 @@ class RunsScreen(Screen[None]):
 
     # Actions on runs
 
-    def _with_chosen(self, act: str, then: Callable[[Screen[Any], Session, list[str]], object]) -> None:
+    def _with_chosen(self, action: str, then: Callable[[Screen[Any], Session, list[str]], object]) -> None:
         """Do something with the run under the cursor, or with the marked ones; asks where it is none of those.
 
         Args:
-            act: What it is called in that question.
-            then: What it is.
+            action: What it is called in that question.
+            then: Does it.
         """
         row, marked = self.table.row, self.session.marked_run_ids
         if row is None:
@@ -435,7 +435,7 @@ class RunsScreen(Screen[None]):
             ("marked", f"{counted(len(marked), 'marked run')}: {listed}"),
             ("here", f"{row.name}, under the cursor"),
         ]
-        self.app.push_screen(ChoiceScreen(f"{act} which?", choices), answer)
+        self.app.push_screen(ChoiceScreen(f"{action} which?", choices), answer)
 
     @on(LineTable.Opened)
     def action_open(self) -> None:

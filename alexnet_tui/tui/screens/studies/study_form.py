@@ -150,13 +150,13 @@ class StudyForm(DialogScreen[StudyRequest | None]):
             size = request.size()
         except ConfigError as problem:
             size, error = "", str(problem)
-        self._say(error or size, is_error=bool(error))
+        self._show_sentence(error or size, is_error=bool(error))
 
     @on(LineInput.TooLong)
     def _refuse(self, message: LineInput.TooLong) -> None:
-        self._say(message.sentence, is_error=True)
+        self._show_sentence(message.sentence, is_error=True)
 
-    def _say(self, sentence: str, *, is_error: bool) -> None:
+    def _show_sentence(self, sentence: str, *, is_error: bool) -> None:
         self._result.update(Content(printable(sentence, 400)))
         self._result.set_class(is_error, "-error")
         self._facts.scroll_home(animate=False)

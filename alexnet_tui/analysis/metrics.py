@@ -529,3 +529,9 @@ def quantity(name: str) -> str:
     """What a metric measures: of two that are one number in other words the name of one; a name that is none stays."""
     metric = METRICS.get(name)
     return metric.same_as or name if metric else name
+
+
+def heading_of(name: str) -> str:
+    """What tables call a metric; a name that is none, as of a newer program, stays."""
+    metric = METRICS.get(name)
+    return metric.heading if metric else name

@@ -160,7 +160,7 @@ def _in_plain_words(fault: Fault) -> str:
     if where and fault.names[-1] in _VALUES:
         return f"{where}: {fault.names[-1]} must be {_VALUES[fault.names[-1]]}."
     only = f"it holds 1 to {MAX_CLAIMS} claims, each below a line [[claim]], and nothing else"
-    return f"{only}: {fault.unknown} is none." if fault.unknown is not None else f"{only}."
+    return f"{only}; take out {quoted(fault.unknown)}." if fault.unknown is not None else f"{only}."
 
 
 def claim_sets() -> list[str]:

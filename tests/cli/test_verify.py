@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -136,9 +137,13 @@ def test_sets_of_claims_are_listed_and_shown(run: Run) -> None:
     listed = run("claims")
     assert listed.code == 0
     assert {"study: 3 claims", "paper2012: 9 claims"} <= set(listed.out.splitlines())
+    assert re.search(
+        r"^  final_test +Test last 5: Mean test accuracy of the last five epochs;", listed.out, re.MULTILINE
+    )
     shown = run("claims", "show", "paper2012")
     assert "weight-decay-lowers-the-training-error" in shown.out
     study = run("claims", "show", "study").out
+    assert "  Test last 5 of removed conv layer 4 is lower than of removed conv layer none\n" in study
     assert "the smallest effect that matters is 1 point\n" in study
     assert "the smallest effect that matters is 0.5 points\n" in study
     first, *_ = json.loads(run("claims", "show", "study", "--json").out)
@@ -178,7 +183,7 @@ def test_what_is_to_be_known_of_claims_is_said_before_anything_is_registered(run
         (("train_error", "speed"), "there is no metric 'speed'"),
         (("smallest_effect = 0.5", "smallest_effect = 100"), "above 0 and below 100, not 100."),
         (("0.0005", '"much"'), "weight_decay"),
-        (("[[claim]]", "[[claims]]"), "each below a line [[claim]], and nothing else: claims is none."),
+        (("[[claim]]", "[[claims]]"), "each below a line [[claim]], and nothing else; take out 'claims'."),
     ],
 )
 def test_a_file_of_claims_is_refused_before_anything_runs(

@@ -171,7 +171,7 @@ def test_the_command_line_plans_claims_of_a_file_and_of_a_set(run: Run, store: S
     plan = load_plan(store, "mine")
     assert "2 groups x 2 seeds = 4 runs, 2 claims registered" in planned.err
     assert plan.sha256 in planned.err
-    assert "claim decay-reduces-overfitting: gap with weight decay 0.0005 is lower" in planned.err
+    assert "claim decay-reduces-overfitting: Gap with weight decay 0.0005 is lower" in planned.err
     assert run("study", "new", "other", "--claims", "study", "--seeds", "1").code == 0
     shown = run("study", "show", "mine")
     assert shown.code == 0

@@ -17,6 +17,7 @@ from slurm_stub import Cluster
 from textual import events
 from textual.widgets import Input, Static
 
+from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.time_estimate import step_settings
 from alexnet_tui.config.claims import groups_of, load_claims
 from alexnet_tui.config.hyperparameters import RunConfig
@@ -613,7 +614,7 @@ async def test_what_the_protocol_does_not_have_is_told_at_once(store: Store) -> 
 @driven
 async def test_a_set_of_claims_is_chosen_shown_and_registered(store: Store) -> None:
     def sentences(name: str) -> list[str]:
-        return [f"- {claim.name}: {claim.metric} {claim.direction}" for claim in load_claims(name)]
+        return [f"- {claim.name}: {METRICS[claim.metric].heading} {claim.direction}" for claim in load_claims(name)]
 
     async with console(store, size=(120, 40)) as driver:
         screen = await opened(driver)

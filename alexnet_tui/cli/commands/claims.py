@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from alexnet_tui.analysis.metrics import METRICS, heading_of
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import say, write_json
 from alexnet_tui.config.claims import Claim, claim_sets, groups_of, load_claims, read_claim_file
@@ -33,7 +34,7 @@ def register(app: typer.Typer) -> None:
 
 
 def list_sets(context: typer.Context, as_json: options.AsJson = False) -> int:
-    """Sets of claims that a study can register: list them, show one, check a file of your own.
+    """Sets of claims that a study can register, and the metrics that a claim may name.
 
     Example: alexnet-tui claims show study
     """
@@ -46,6 +47,10 @@ def list_sets(context: typer.Context, as_json: options.AsJson = False) -> int:
     for name, claims in sets.items():
         sys.stdout.write(f"{name}: {counted(len(claims), 'claim')}\n")
         sys.stdout.write("".join(f"  {claim.name}\n" for claim in claims))
+    sys.stdout.write("metrics that a claim may name\n")
+    width = max(map(len, METRICS))
+    for name, metric in METRICS.items():
+        sys.stdout.write(f"  {name:{width}}  {metric.heading}: {metric.help}\n")
     say("`alexnet-tui claims show NAME` shows a set; `alexnet-tui study new STUDY --claims NAME` registers it.")
     return ExitCode.DONE
 
@@ -139,7 +144,7 @@ def _lines(claim: Claim) -> Iterator[str]:
     yield f"{claim.name}"
     yield f"  {claim.statement} ({claim.source})"
     group, reference = settings_text(claim.group), settings_text(claim.reference)
-    yield f"  {claim.metric} of {group} is {claim.direction} than of {reference}"
+    yield f"  {heading_of(claim.metric)} of {group} is {claim.direction} than of {reference}"
     yield f"  the smallest effect that matters is {claim.smallest_effect_text}"
     for one in claim.precondition:
-        yield f"  only if {one.metric} of the {one.of} is at least {one.at_least:g}: {one.why}"
+        yield f"  only if {heading_of(one.metric)} of the {one.of} is at least {one.at_least:g}: {one.why}"

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 
+from alexnet_tui.analysis.metrics import heading_of
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import Json, write_json
 from alexnet_tui.config.hyperparameters import Value, settings_text
@@ -156,8 +157,8 @@ def claim_lines(plan: Plan) -> list[str]:
     """What a plan registers, a sentence a claim."""
     return [
         printable(
-            f"claim {one.name}: {one.metric} with {_settings_or_default(one.group)} is {one.direction} than with"
-            f" {_settings_or_default(one.reference)}; {one.smallest_effect_text} or more matters",
+            f"claim {one.name}: {heading_of(one.metric)} with {_settings_or_default(one.group)} is {one.direction}"
+            f" than with {_settings_or_default(one.reference)}; {one.smallest_effect_text} or more matters",
             400,
         )
         for one in plan.claims

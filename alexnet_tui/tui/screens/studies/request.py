@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from alexnet_tui.analysis.metrics import heading_of
 from alexnet_tui.config.claims import Claim, group_config, groups_of, load_claims
 from alexnet_tui.config.hyperparameters import RunConfig, format_value, settings_text
 from alexnet_tui.config.protocols import PROTOCOLS, REPORT, contents_text, parse_seeds, plan_configs, size_text
@@ -178,4 +179,4 @@ def claim_text(claim: Claim) -> str:
     group = settings_text({name: claim.group[name] for name in differing})
     reference = ", ".join(format_value(claim.reference[name]) for name in differing)
     least = claim.smallest_effect_text
-    return f"{claim.name}: {claim.metric} {claim.direction} with {group} than {reference}, {least} or more"
+    return f"{claim.name}: {heading_of(claim.metric)} {claim.direction} with {group} than {reference}, {least} or more"

@@ -20,7 +20,7 @@ from alexnet_tui import locks
 from alexnet_tui.tui import threads
 
 # A thread that takes longer is not waited for.
-_THREAD_SECONDS, _LOOK_SECONDS = 0.5, 0.002
+_THREAD_SECONDS, _LOOK_SECONDS = 10.0, 0.002
 _BEGINNINGS = frozenset((threading.Thread.run.__code__, threading.Thread._bootstrap_inner.__code__))  # type: ignore[attr-defined]
 """Where a thread is that was just started."""
 # Painting can make another painting necessary.

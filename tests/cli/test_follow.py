@@ -92,9 +92,9 @@ class Watched:
             self.out += line
 
     def wait(self) -> int:
-        code = self.process.wait(timeout=30)
+        code = self.process.wait(timeout=90)
         for thread in self._threads:
-            thread.join(10)
+            thread.join(60)
         return code
 
 
@@ -177,7 +177,7 @@ def test_earlier_attempts_are_neither_printed_nor_the_outcome(store: Store, capf
 
 
 def test_ctrl_c_stops_the_trainer_with_a_checkpoint(store: Store) -> None:
-    run_id = begin(store, "slow", epochs=100)
+    run_id = begin(store, "endless", epochs=1000)
     watched = spawn(store, run_id, as_json=True, stops=True)
     wait_for(lambda: b'"step"' in watched.out)
     watched.process.send_signal(signal.SIGINT)
@@ -192,7 +192,7 @@ def test_ctrl_c_stops_the_trainer_with_a_checkpoint(store: Store) -> None:
 
 
 def test_sigterm_stops_the_trainer_too(store: Store) -> None:
-    run_id = begin(store, "slow", epochs=100)
+    run_id = begin(store, "endless", epochs=1000)
     watched = spawn(store, run_id, as_json=True, stops=True)
     wait_for(lambda: b'"step"' in watched.out)
     watched.process.send_signal(signal.SIGTERM)
@@ -201,7 +201,7 @@ def test_sigterm_stops_the_trainer_too(store: Store) -> None:
 
 
 def test_ctrl_c_twice_leaves_at_once(store: Store) -> None:
-    run_id = begin(store, "stubborn", epochs=100)
+    run_id = begin(store, "stubborn", epochs=1000)
     watched = spawn(store, run_id, as_json=True, stops=True)
     wait_for(lambda: b'"step"' in watched.out)
     watched.process.send_signal(signal.SIGINT)
@@ -213,7 +213,7 @@ def test_ctrl_c_twice_leaves_at_once(store: Store) -> None:
 
 
 def test_ctrl_c_on_somebody_elses_run_only_leaves(store: Store) -> None:
-    run_id = begin(store, "slow", epochs=100)
+    run_id = begin(store, "endless", epochs=1000)
     watched = spawn(store, run_id, as_json=True, stops=False)
     wait_for(lambda: b'"step"' in watched.out)
     watched.process.send_signal(signal.SIGINT)
@@ -225,7 +225,7 @@ def test_ctrl_c_on_somebody_elses_run_only_leaves(store: Store) -> None:
 
 
 def test_a_follower_that_dies_does_not_take_the_trainer_along(store: Store) -> None:
-    run_id = begin(store, "slow", epochs=100)
+    run_id = begin(store, "endless", epochs=1000)
     watched = spawn(store, run_id, as_json=True, stops=True)
     wait_for(lambda: b'"step"' in watched.out)
     watched.process.kill()
@@ -237,7 +237,7 @@ def test_a_follower_that_dies_does_not_take_the_trainer_along(store: Store) -> N
     assert sequence == list(range(len(sequence)))
 
 
-def read_terminal(descriptor: int, until: Callable[[bytes], bool], seconds: float = 20) -> bytes:
+def read_terminal(descriptor: int, until: Callable[[bytes], bool], seconds: float = 90) -> bytes:
     """What a terminal received until a condition holds or the other side is closed."""
     content, deadline = b"", time.monotonic() + seconds
     while not until(content):
@@ -254,14 +254,14 @@ def read_terminal(descriptor: int, until: Callable[[bytes], bool], seconds: floa
 
 
 def test_a_terminal_gets_a_display_and_survives_its_own_loss(store: Store) -> None:
-    run_id = begin(store, "slow", epochs=100)
+    run_id = begin(store, "endless", epochs=1000)
     master, slave = pty.openpty()
     watched = spawn(store, run_id, as_json=False, stops=True, terminal=slave)
     os.close(slave)
-    screen = read_terminal(master, lambda seen: re.search(rb"epoch [2-9]\d*/100", seen) is not None)
+    screen = read_terminal(master, lambda seen: re.search(rb"epoch [2-9]\d*/1,?000", seen) is not None)
     text = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", screen).decode()
     assert f"baseline, literal32, cifar10, seed 0: {run_id}" in text
-    assert re.search(r"step \d+/1,000  ETA \d", text)
+    assert re.search(r"step \d+/10,000  ETA \d", text)
     assert re.search(r"loss 1\.5\d*  train 50\.0% .* test [\d.]+%.* 640/s  lr 0\.01", text)
     seen = len(store.reader(run_id).read_new())
     os.close(master)
@@ -375,7 +375,7 @@ def test_json_on_a_terminal_holds_nothing_to_obey(store: Store) -> None:
 
 
 def test_a_reader_that_leaves_does_not_end_the_run(store: Store) -> None:
-    run_id = begin(store, "slow", epochs=100)
+    run_id = begin(store, "endless", epochs=1000)
     wait_for(lambda: has_trained(store, run_id))
     code = (
         "import sys; from pathlib import Path; from alexnet_tui.runs.store import Store;"

@@ -238,7 +238,7 @@ def test_a_run_at_work_is_neither_resumed_nor_deleted(run: Run, store: Store) ->
 
 
 def test_stop_waits_for_the_checkpoint(run: Run, play: Play, store: Store) -> None:
-    play("slow")
+    play("endless")
     run_id = store.create(RunConfig(epochs=100)).id
     local.start(store, run_id)
     deadline = time.monotonic() + 20

@@ -105,14 +105,14 @@ def played(store: Store, run_id: str, script: str) -> Launch:
 
 @pytest.mark.slow
 def test_a_run_is_carried_and_ends_as_its_record_says(store: Store, run_id: str) -> None:
-    registry.start(store, run_id, played(store, run_id, "slow"))
+    registry.start(store, run_id, played(store, run_id, "endless"))
     with pytest.raises(RunBusyError):
-        registry.start(store, run_id, played(store, run_id, "slow"))
+        registry.start(store, run_id, played(store, run_id, "endless"))
     assert load(store, run_id)[1] is State.RUNNING
     wait_for(lambda: load(store, run_id)[0].step)
     assert stopping.stop(store, run_id, 20.0)
     assert load(store, run_id)[1] is State.STOPPED
-    assert registry.noted(store, run_id) == played(store, run_id, "slow")
+    assert registry.noted(store, run_id) == played(store, run_id, "endless")
     (store.path(run_id) / "launch.json").write_text('{"launcher": "command", "options": {"template": ["rm"]}}')
     assert registry.noted(store, run_id) == HERE, "a launcher that is none is not advised"
     forged = {"launcher": "command", "options": {"template": ["sh evil.sh {cmd}"]}, "seal": "0" * 64}

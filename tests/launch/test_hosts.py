@@ -55,7 +55,7 @@ def remote_run(store: Store, namespaces: None) -> Iterator[tuple[str, "subproces
     run_id = store.create(RunConfig(data="synthetic", epochs=100)).id
     directory = store.path(run_id)
     become = f'hostname {OTHER}; exec "$@" >> "{directory}/events.jsonl"'
-    words = [*UNSHARE, "sh", "-c", become, "sh", *fake_trainer.command("slow"), str(directory)]
+    words = [*UNSHARE, "sh", "-c", become, "sh", *fake_trainer.command("endless"), str(directory)]
     process = subprocess.Popen(words, stderr=subprocess.DEVNULL)
     try:
         wait_for(lambda: load(store, run_id)[0].step)
@@ -270,11 +270,11 @@ def test_a_file_system_without_locks_is_locked_on_this_host(
     store: Store, run: Run, stand_ins: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id = store.create(RunConfig(data="synthetic", epochs=100)).id
-    local.start(store, run_id, StartOptions(command=fake_trainer.command("slow")))
+    local.start(store, run_id, StartOptions(command=fake_trainer.command("endless")))
     wait_for(lambda: load(store, run_id)[0].step)
     assert load(store, run_id)[1] is State.RUNNING
     with pytest.raises(RunBusyError):
-        local.start(store, run_id, StartOptions(command=fake_trainer.command("slow")))
+        local.start(store, run_id, StartOptions(command=fake_trainer.command("endless")))
     store.change_notes(run_id, lambda notes: notes)
     assert run("stop", run_id).code == 0
     assert load(store, run_id)[1] is State.STOPPED

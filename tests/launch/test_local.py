@@ -40,7 +40,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def run_id(store: Store) -> Iterator[str]:
-    run_id = store.create(RunConfig(epochs=3)).id
+    run_id = store.create(RunConfig(epochs=2)).id
     yield run_id
     if store.path(run_id).exists() and store.is_locked(run_id):
         owner = store.owner(run_id)
@@ -57,14 +57,15 @@ def num_events(store: Store, run_id: str) -> int:
 
 
 def test_start_trains_to_the_end_and_frees_the_lock(store: Store, run_id: str) -> None:
+    before = time.time()
     pid = begin(store, run_id, "normal")
     owner = store.owner(run_id)
     assert owner is not None
     assert (owner.pid, owner.host) == (pid, platform.node())
-    assert abs(owner.start_seconds - time.time()) < 5
-    assert stopping.wait_free(store, run_id, 20)
+    assert before - 5 < owner.start_seconds < time.time() + 5
+    assert stopping.wait_free(store, run_id, 60)
     events = store.reader(run_id).read_new()
-    assert [event.seq for event in events] == list(range(3 * 11 + 3))
+    assert [event.seq for event in events] == list(range(2 * 11 + 3))
     assert isinstance(events[-1], ev.Finished)
     assert store.log_tail(run_id) == "fake trainer plays normal\n"
     assert load(store, run_id)[1] is State.FINISHED
@@ -73,17 +74,17 @@ def test_start_trains_to_the_end_and_frees_the_lock(store: Store, run_id: str) -
 def test_the_log_tells_attempts_apart(store: Store, run_id: str) -> None:
     for _ in range(2):
         begin(store, run_id, "normal")
-        assert stopping.wait_free(store, run_id, 20)
+        assert stopping.wait_free(store, run_id, 60)
     first, again, second = (line for line in store.log_tail(run_id).splitlines() if line)
     assert first == second == "fake trainer plays normal"
     assert again.startswith("--- started again 20")
 
 
 def test_the_lock_is_held_without_a_gap_and_a_second_start_is_refused(store: Store, run_id: str) -> None:
-    pid = begin(store, run_id, "slow")
+    pid = begin(store, run_id, "endless")
     assert store.is_locked(run_id)
     with pytest.raises(RunBusyError, match=str(pid)):
-        begin(store, run_id, "slow")
+        begin(store, run_id, "endless")
     stopping.kill(store, run_id)
     assert {event.attempt for event in store.reader(run_id).read_new()} == {1}
 
@@ -91,7 +92,7 @@ def test_the_lock_is_held_without_a_gap_and_a_second_start_is_refused(store: Sto
 def test_fault_10_of_many_starts_at_once_exactly_one_wins(store: Store, run_id: str) -> None:
     def attempt(_: int) -> int:
         try:
-            return begin(store, run_id, "slow")
+            return begin(store, run_id, "endless")
         except RunBusyError:
             return 0
 
@@ -105,14 +106,14 @@ def test_fault_10_of_many_starts_at_once_exactly_one_wins(store: Store, run_id: 
 
 
 def test_the_trainer_leads_its_own_session_and_reads_nothing(store: Store, run_id: str) -> None:
-    pid = begin(store, run_id, "slow")
+    pid = begin(store, run_id, "endless")
     assert os.getsid(pid) == pid
     assert os.readlink(f"/proc/{pid}/fd/0") == "/dev/null" if sys.platform == "linux" else True
     stopping.kill(store, run_id)
 
 
 def test_the_trainer_outlives_who_started_it(store: Store, run_id: str) -> None:
-    command = fake_trainer.command("slow")
+    command = fake_trainer.command("endless")
     code = (
         "import sys, os; from pathlib import Path; from alexnet_tui.launch import local;"
         "from alexnet_tui.launch.engine import StartOptions; from alexnet_tui.runs.store import Store;"
@@ -121,30 +122,30 @@ def test_the_trainer_outlives_who_started_it(store: Store, run_id: str) -> None:
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
     assert store.is_locked(run_id)
-    seen = num_events(store, run_id)
-    wait_for(lambda: num_events(store, run_id) > seen + 3)
+    wait_for(lambda: num_events(store, run_id) > 20)
     stopping.kill(store, run_id)
 
 
 def test_stop_leaves_a_checkpoint_and_start_resumes_after_it(store: Store, run_id: str) -> None:
-    begin(store, run_id, "slow")
+    begin(store, run_id, "endless")
     wait_for(lambda: num_events(store, run_id) > 13)
-    assert stopping.stop(store, run_id, patience_seconds=20)
+    assert stopping.stop(store, run_id, patience_seconds=60)
     loaded, state = load(store, run_id)
     assert state is State.STOPPED
     assert loaded.checkpoints == ["e0001"]
     begin(store, run_id, "normal")
-    assert stopping.wait_free(store, run_id, 20)
+    assert stopping.wait_free(store, run_id, 60)
     loaded, state = load(store, run_id)
     assert (state, loaded.attempts, loaded.missing_events) == (State.FINISHED, 2, 0)
-    assert list(loaded.epochs["epoch"]) == [1, 2, 3]
+    assert list(loaded.epochs["epoch"]) == [1, 2]
 
 
-def test_a_second_stop_is_the_same_request_and_costs_no_checkpoint(store: Store, run_id: str) -> None:
+def test_a_second_stop_is_the_same_request_and_costs_no_checkpoint(store: Store) -> None:
+    run_id = store.create(RunConfig(epochs=20)).id
     begin(store, run_id, "stubborn")  # Would leave at a second signal; without one it trains to its end.
     wait_for(lambda: num_events(store, run_id) > 1)
     assert not stopping.stop(store, run_id)
-    assert stopping.stop(store, run_id, patience_seconds=20)
+    assert stopping.stop(store, run_id, patience_seconds=60)
     assert load(store, run_id)[1] is State.FINISHED
 
 
@@ -156,15 +157,16 @@ def test_a_trainer_whose_name_cannot_be_written_does_not_stay(
 
     monkeypatch.setattr(local, "write_owner", full)
     with pytest.raises(LaunchError, match="could not be started"):
-        begin(store, run_id, "slow")
+        begin(store, run_id, "endless")
     assert not store.is_locked(run_id)
 
 
-def test_kill_ends_a_trainer_that_ignores_the_first_request(store: Store, run_id: str) -> None:
+def test_kill_ends_a_trainer_that_ignores_the_first_request(store: Store) -> None:
+    run_id = store.create(RunConfig(epochs=1000)).id
     begin(store, run_id, "stubborn")
     wait_for(lambda: num_events(store, run_id) > 1)
     assert not stopping.stop(store, run_id, patience_seconds=0.2)
-    assert stopping.kill(store, run_id, patience_seconds=20)
+    assert stopping.kill(store, run_id, patience_seconds=60)
     assert load(store, run_id)[1] is State.STOPPED
 
 
@@ -184,10 +186,9 @@ def test_kill_ends_a_trainer_that_ignores_every_request(store: Store, run_id: st
     assert load(store, run_id)[1] is State.STOPPED
 
 
-def test_stop_now_ends_a_run_that_was_not_asked_before_without_a_checkpoint(
-    store: Store, run_id: str, run: Run
-) -> None:
-    begin(store, run_id, "slow")
+def test_stop_now_ends_a_run_that_was_not_asked_before_without_a_checkpoint(store: Store, run: Run) -> None:
+    run_id = store.create(RunConfig(epochs=1)).id
+    begin(store, run_id, "endless")
     wait_for(lambda: num_events(store, run_id) > 3)
     done = run("stop", run_id, "--now")
     assert done.code == 0
@@ -196,7 +197,7 @@ def test_stop_now_ends_a_run_that_was_not_asked_before_without_a_checkpoint(
     assert history.final == ev.Stopped(epoch=0, step=history.step, reason=stopping.ENDED_AT_ONCE, **stamps(history))
     assert f"stopped after step {history.step} ({stopping.ENDED_AT_ONCE})" in " ".join(done.err.split())
     begin(store, run_id, "normal")
-    assert stopping.wait_free(store, run_id, 20)
+    assert stopping.wait_free(store, run_id, 60)
     history, state = load(store, run_id)
     assert (state, history.attempts, history.missing_events) == (State.FINISHED, 2, 0)
 
@@ -230,20 +231,20 @@ def test_a_kill_does_not_end_the_record_of_the_attempt_that_follows(store: Store
     assert ended is not None
     assert stopping.kill(store, run_id)
     begin(store, run_id, "crash")
-    assert stopping.wait_free(store, run_id, 20)
+    assert stopping.wait_free(store, run_id, 60)
     stopping._end_record(store, run_id, ended)
     assert load(store, run_id)[1] is State.LOST
 
 
 def test_a_torn_last_line_is_ended_not_deleted(store: Store, run_id: str) -> None:
     begin(store, run_id, "crash")
-    assert stopping.wait_free(store, run_id, 20)
+    assert stopping.wait_free(store, run_id, 60)
     path = store.path(run_id) / "events.jsonl"
     torn = path.read_bytes()
     assert not torn.endswith(b"\n")
     assert load(store, run_id)[1] is State.LOST
     begin(store, run_id, "normal")
-    assert stopping.wait_free(store, run_id, 20)
+    assert stopping.wait_free(store, run_id, 60)
     assert path.read_bytes().startswith(torn + b"\n")
     reader = store.reader(run_id)
     assert isinstance(reader.read_new()[-1], ev.Finished)
@@ -258,7 +259,7 @@ def test_stop_says_when_nobody_trains(store: Store, run_id: str) -> None:
 def test_fault_17_a_suspended_trainer_is_named_and_stops_with_a_checkpoint_once_it_goes_on(
     store: Store, run_id: str
 ) -> None:
-    pid = begin(store, run_id, "slow")
+    pid = begin(store, run_id, "endless")
     os.kill(pid, signal.SIGSTOP)
     try:
         wait_for(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED)
@@ -268,7 +269,7 @@ def test_fault_17_a_suspended_trainer_is_named_and_stops_with_a_checkpoint_once_
         assert store.is_locked(run_id)
     finally:
         os.kill(pid, signal.SIGCONT)
-    assert stopping.wait_free(store, run_id, 20)
+    assert stopping.wait_free(store, run_id, 60)
     assert load(store, run_id)[1] is State.STOPPED
 
 
@@ -303,8 +304,8 @@ def test_fault_12_attack_17_stop_never_signals_a_process_that_is_not_the_trainer
 
 
 def test_attack_17_a_lock_that_names_the_trainer_of_another_run_stops_nothing(store: Store, run_id: str) -> None:
-    other = store.create(RunConfig(epochs=3)).id
-    begin(store, other, "counting")
+    other = store.create(RunConfig(epochs=2)).id
+    begin(store, other, "endless")
     lock = take_lock(store.path(run_id))
     try:
         os.pwrite(lock, (store.path(other) / "lock").read_bytes(), 0)
@@ -317,8 +318,8 @@ def test_attack_17_a_lock_that_names_the_trainer_of_another_run_stops_nothing(st
 
 
 def test_attack_17_a_hard_link_to_the_lock_of_another_run_stops_nothing(store: Store, run_id: str) -> None:
-    other = store.create(RunConfig(epochs=3)).id
-    begin(store, other, "counting")
+    other = store.create(RunConfig(epochs=2)).id
+    begin(store, other, "endless")
     (store.path(run_id) / "lock").hardlink_to(store.path(other) / "lock")
     try:
         with pytest.raises((LaunchError, StoreError)):
@@ -330,7 +331,7 @@ def test_attack_17_a_hard_link_to_the_lock_of_another_run_stops_nothing(store: S
 
 
 def test_fault_29_a_moved_run_is_stopped_where_it_is(store: Store, run_id: str, tmp_path: Path) -> None:
-    begin(store, run_id, "slow")
+    begin(store, run_id, "endless")
     wait_for(lambda: num_events(store, run_id) > 1)
     store.root.rename(tmp_path / "moved")
     moved = Store(tmp_path / "moved")
@@ -338,7 +339,7 @@ def test_fault_29_a_moved_run_is_stopped_where_it_is(store: Store, run_id: str, 
     with pytest.raises(RunBusyError):
         moved.delete(run_id)
     # The fake trainer's command line names the old path, as a real one's does too.
-    assert stopping.kill(moved, run_id, 20) if sys.platform == "linux" else True
+    assert stopping.kill(moved, run_id, 60) if sys.platform == "linux" else True
     moved.root.rename(store.root)
 
 
@@ -354,7 +355,7 @@ def test_attack_05_a_run_of_another_user_is_trained_after_a_yes_alone(store: Sto
         os.chown(stranger, 0, 0)
     os.chown(directory, 65534, 65534)
     local.start(store, run_id, StartOptions(is_trusted=True, command=fake_trainer.command("normal")))
-    assert stopping.wait_free(store, run_id, 20)
+    assert stopping.wait_free(store, run_id, 60)
 
 
 @pytest.mark.parametrize(
@@ -379,9 +380,9 @@ def test_attack_05_a_run_from_elsewhere_is_trained_after_one_yes(
     with pytest.raises(UntrustedRunError, match=origin):
         begin(store, run_id, "normal")
     local.start(store, run_id, StartOptions(is_trusted=True, command=fake_trainer.command("crash")))
-    assert stopping.wait_free(store, run_id, 20)
+    assert stopping.wait_free(store, run_id, 60)
     begin(store, run_id, "normal")  # Not asked again.
-    assert stopping.wait_free(store, run_id, 20)
+    assert stopping.wait_free(store, run_id, 60)
 
 
 def test_trust_stays_with_the_folder_and_its_record(store: Store, run_id: str, tmp_path: Path) -> None:
@@ -411,7 +412,7 @@ def test_a_reused_number_does_not_forbid_a_new_start(store: Store, run_id: str) 
     write_owner(lock, os.getpid(), psutil.Process().create_time() - 100)
     os.close(lock)
     begin(store, run_id, "normal")
-    assert stopping.wait_free(store, run_id, 20)
+    assert stopping.wait_free(store, run_id, 60)
     assert load(store, run_id)[1] is State.FINISHED
 
 
@@ -453,7 +454,7 @@ def test_a_command_that_is_not_there_is_a_sentence_and_frees_the_lock(store: Sto
 def test_from_scratch_reaches_the_trainer(store: Store, run_id: str) -> None:
     show = "import sys; print(sys.argv[1:], file=sys.stderr)"
     local.start(store, run_id, StartOptions(from_scratch=True, command=(sys.executable, "-c", show)))
-    assert stopping.wait_free(store, run_id, 20)
+    assert stopping.wait_free(store, run_id, 60)
     assert store.log_tail(run_id) == f"{[str(store.path(run_id)), '--from-scratch']}\n"
 
 

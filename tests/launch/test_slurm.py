@@ -319,7 +319,7 @@ def test_fault_18_a_task_before_its_limit_goes_back_into_the_queue(
 ) -> None:
     monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "77")
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "0")
-    assert train(store, plan, "slow", signal.SIGUSR1) == 0
+    assert train(store, plan, "endless", signal.SIGUSR1) == 0
     assert state(store, plan) is State.STOPPED
     assert cluster.calls("scontrol") == [["requeue", "77_0"]]
     assert train(store, plan, "normal") == 0
@@ -338,7 +338,7 @@ def test_a_task_that_is_withdrawn_while_it_saves_before_its_limit_stays_out(
         return stop(store, run_id)
 
     monkeypatch.setattr(stopping, "stop", stop_and_withdraw)
-    assert train(store, plan, "slow", REQUEUE_SIGNAL) == 143
+    assert train(store, plan, "endless", REQUEUE_SIGNAL) == 143
     assert state(store, plan) is State.STOPPED
     assert not cluster.calls("scontrol")
 
@@ -348,7 +348,7 @@ def test_a_cancelled_task_stops_with_a_checkpoint_and_stays_out(
     cluster: Cluster, store: Store, plan: Plan, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster_task, "_TERM_PATIENCE_SECONDS", 0.1)
-    assert train(store, plan, "slow", number) == 143
+    assert train(store, plan, "endless", number) == 143
     assert state(store, plan) is State.STOPPED
     assert not cluster.calls("scontrol")
 
@@ -370,7 +370,7 @@ def test_a_trainer_that_slurm_asked_itself_is_not_asked_twice(
     sender = threading.Thread(target=send)
     sender.start()
     begin = time.monotonic()
-    code = cluster_task.train(store, run_id, command=fake_trainer.command("slow"), poll_seconds=0.02)
+    code = cluster_task.train(store, run_id, command=fake_trainer.command("endless"), poll_seconds=0.02)
     sender.join()
     assert (code, state(store, plan), asked) == (143, State.STOPPED, [])
     assert time.monotonic() - begin < 60
@@ -378,7 +378,7 @@ def test_a_trainer_that_slurm_asked_itself_is_not_asked_twice(
 
 def test_cancel_stops_a_study_of_this_machine_too(run: Run, store: Store, plan: Plan) -> None:
     run_id = planned_runs.prepare(store, plan)[0]
-    local.start(store, run_id, StartOptions(command=fake_trainer.command("slow")))
+    local.start(store, run_id, StartOptions(command=fake_trainer.command("endless")))
     wait_for(lambda: load(store, run_id)[0].step)
     assert run("study", "cancel", "mine").code == 0
     assert state(store, plan) is State.STOPPED

@@ -133,7 +133,7 @@ def test_only_gpus_this_process_may_see_are_shared(
 @pytest.mark.skipif(len(this_machine().cores) < 2, reason="one core cannot be shared")
 def test_two_runs_at_once_have_different_cores(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
-    quick = {"epochs": "2", "data": "synthetic"}
+    quick = {"epochs": "10", "data": "synthetic"}
     plan = planning.plan_variants(store, "report", variants=["baseline", "tanh"], seeds=[0, 1], overrides=quick)
     before, seen = os.sched_getaffinity(0), list[tuple[Allocation, Allocation]]()
 

@@ -95,18 +95,18 @@ def test_an_older_study_goes_first(store: Store, plan: Plan) -> None:
     work(store, younger)
     assert states(store, plan) == ["finished"] * 4
     assert states(store, younger) == ["finished"]
-    assert worker.wait(20) == 0
+    assert worker.wait(90) == 0
 
 
 @pytest.mark.slow
 def test_a_foreground_command_and_the_background_worker_start_no_run_twice(store: Store, plan: Plan) -> None:
-    younger = planning.queue_plan(store, [RunConfig(epochs=2, seed=9)])
+    younger = planning.queue_plan(store, [RunConfig(epochs=15, seed=9)])  # Three seconds, until it is asked too.
     place_orders(store, younger)
     worker = spawn(store, "study_worker.serve(store, command=fake_trainer.command('slow'), poll_seconds=0.02)")
     wait_for(lambda: orders.has_worker(store, younger.name))
     said: list[str] = []
     work(store, plan, say=said.append)
-    assert worker.wait(20) == 0
+    assert worker.wait(90) == 0
     assert "another process starts the runs" in said[0]
     assert_each_cell_finished_once(store, plan)
     for run_id in store.ids():
@@ -156,7 +156,7 @@ def test_an_order_of_a_command_that_was_killed_is_void(store: Store, plan: Plan)
 
 def test_a_worker_that_is_asked_to_stop_gives_its_orders_up(store: Store, plan: Plan) -> None:
     place_orders(store, plan)
-    serve(store, "slow", should_stop=lambda: any(kinds(store, run_id)[ev.Step] for run_id in store.ids()))
+    serve(store, "endless", should_stop=lambda: any(kinds(store, run_id)[ev.Step] for run_id in store.ids()))
     assert states(store, plan) == ["stopped", "queued", "queued", "queued"]
     assert orders.active(store) == []
 

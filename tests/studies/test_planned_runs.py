@@ -58,7 +58,7 @@ def test_attack_12_a_cell_that_names_the_run_of_somebody_else_stops_nothing(stor
     study_files.write_json(store.root / "studies" / "report" / "cells.json", {"0": mine, "1": run_ids[1]})
     cell = planned_runs.status(store, plan)[0]
     assert (cell.state, cell.run_id, mine in cell.reason) == ("unreadable", "", True)
-    local.start(store, mine, StartOptions(command=fake_trainer.command("slow")))
+    local.start(store, mine, StartOptions(command=fake_trainer.command("endless")))
     try:
         asked = iter([False] * 30)
         serve_order = functools.partial(serve, should_stop=lambda: next(asked, True))

@@ -114,7 +114,7 @@ def test_stopping_the_worker_stops_its_runs_with_a_checkpoint(store: Store, plan
     def once_training() -> bool:
         return any(kinds(store, run_id)[ev.Step] for run_id in store.ids())
 
-    cells = work(store, plan, "slow", should_stop=once_training)
+    cells = work(store, plan, "endless", should_stop=once_training)
     assert [cell.state for cell in cells] == ["stopped", "queued", "queued", "queued"]
     work(store, plan)
     assert_each_cell_finished_once(store, plan)
@@ -134,7 +134,7 @@ def test_a_run_that_was_asked_to_stop_is_not_asked_again(store: Store, plan: Pla
             assert [stopping.was_asked_to_stop(store, run_id) for run_id in running] == [True, False]
         return bool(asked)
 
-    work(store, plan, "counting", parallel=2, should_stop=stop_one_by_hand)
+    work(store, plan, "endless", parallel=2, should_stop=stop_one_by_hand)
     logs = [store.log_tail(cell.run_id) for cell in planned_runs.status(store, plan) if cell.state == State.STOPPED]
     assert [log.count("asked to stop") for log in logs] == [1, 1]
 

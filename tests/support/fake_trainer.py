@@ -1,6 +1,7 @@
 """A trainer without torch: plays one of a few scripts on a run directory, as the real one would.
 
-Arguments: alexnet_tui.train SCRIPT RUN_DIR [--from-scratch]; events go to stdout, which is the record.
+Arguments: alexnet_tui.train SCRIPT RUN_DIR [--from-scratch]; events go to stdout, which is the record. An endless run
+waits with its last step until it is asked to stop, however long a test takes for that.
 """
 
 import os
@@ -24,6 +25,8 @@ from alexnet_tui.runs.stop_request import is_stop_requested
 _HERE = Path(__file__).parent
 SEARCH_PATH = [str(_HERE), str(_HERE.parents[1])]
 """Where a child process finds this module and the program."""
+_MOST_WAITS = 20_000
+"""Where a test failed, an endless run ends by itself after some minutes."""
 _num_signals = 0
 
 
@@ -37,7 +40,7 @@ def command(script: str) -> tuple[str, ...]:
 class Player:
     """One attempt at a run."""
 
-    def __init__(self, directory: Path, *, needed_signals: int, step_seconds: float) -> None:
+    def __init__(self, directory: Path, *, needed_signals: int, step_seconds: float, is_endless: bool) -> None:
         self.folder = Folder(directory)
         self.record = msgspec.json.decode((directory / "run.json").read_bytes(), type=RunRecord)
         past = EventReader(directory / "events.jsonl").read_new()
@@ -49,6 +52,7 @@ class Player:
         self.is_resume = bool(past)
         self.needed_signals = needed_signals
         self.step_seconds = step_seconds
+        self.is_endless = is_endless
         self.step = 0
 
     def begin(self) -> None:
@@ -62,6 +66,13 @@ class Player:
             time.sleep(self.step_seconds)
         self.step += 1
         self.writer.write(a_step(epoch, self.step, train_loss=loss))
+        self.leave_if_asked(epoch)
+        if self.is_endless and self.step == 10 * self.record.config.epochs - 1:
+            for _ in range(_MOST_WAITS):
+                time.sleep(self.step_seconds)
+                self.leave_if_asked(epoch)
+
+    def leave_if_asked(self, epoch: int) -> None:
         is_asked = bool(self.step_seconds) and is_stop_requested(self.folder)
         if max(_num_signals, is_asked) >= self.needed_signals:
             self.checkpoint(epoch - 1)
@@ -97,7 +108,8 @@ def main() -> None:
     player = Player(
         directory,
         needed_signals={"stubborn": 2, "deaf": 1000}.get(script, 1),
-        step_seconds={"slow": 0.02, "stubborn": 0.02, "deaf": 0.02, "counting": 0.3}.get(script, 0.0),
+        step_seconds={"slow": 0.02, "endless": 0.02, "stubborn": 0.02, "deaf": 0.02}.get(script, 0.0),
+        is_endless=script in {"endless", "deaf"},
     )
     player.begin()
     if script == "diverge":

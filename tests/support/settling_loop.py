@@ -6,6 +6,7 @@ key, and up to a second where something else uses it.
 
 import asyncio
 import selectors
+import subprocess
 import sys
 import threading
 import time
@@ -19,10 +20,12 @@ from textual.screen import Screen
 from alexnet_tui import locks
 from alexnet_tui.tui import threads
 
-# A thread that takes longer is not waited for.
-_THREAD_SECONDS, _LOOK_SECONDS = 10.0, 0.002
+# A thread that takes longer is not waited for, nor one that waits so long for another process.
+_THREAD_SECONDS, _PROCESS_SECONDS, _LOOK_SECONDS = 10.0, 0.5, 0.002
 _BEGINNINGS = frozenset((threading.Thread.run.__code__, threading.Thread._bootstrap_inner.__code__))  # type: ignore[attr-defined]
 """Where a thread is that was just started."""
+_PROCESS_FILES = frozenset((subprocess.__file__, selectors.__file__))
+"""Where a thread is that waits for another process."""
 # Painting can make another painting necessary.
 _MAX_FRAMES = 10
 
@@ -33,12 +36,12 @@ class _Selector(selectors.DefaultSelector):
     def __init__(self) -> None:
         super().__init__()
         self.idle: list[asyncio.Future[None]] = []
-        self.patient_until = 0.0
+        self.asked_at = 0.0
 
     def select(self, timeout: float | None = None) -> Any:
         if not self.idle or timeout == 0:
             return super().select(timeout)
-        is_busy = time.monotonic() < self.patient_until and _is_a_thread_busy()
+        is_busy = _is_a_thread_busy(time.monotonic() - self.asked_at)
         longest = _LOOK_SECONDS if is_busy else 0.0
         found = super().select(longest if timeout is None else min(timeout, longest))
         if not found and not is_busy:
@@ -49,9 +52,13 @@ class _Selector(selectors.DefaultSelector):
         return found
 
 
-def _is_a_thread_busy() -> bool:
-    """Whether a thread of `threads` does anything but wait: for its next job, another thread, or another's lock."""
-    frames = sys._current_frames()
+def _is_a_thread_busy(seconds: float) -> bool:
+    """Whether a thread of `threads` does anything but wait: for its next job, another thread, or another's lock.
+
+    Args:
+        seconds: For how long it has been waited for them.
+    """
+    frames = sys._current_frames() if seconds < _THREAD_SECONDS else {}
     for thread in threading.enumerate():
         target = getattr(thread, "_target", None)
         if target is None or target.__module__ != threads.__name__:
@@ -59,6 +66,8 @@ def _is_a_thread_busy() -> bool:
         frame = frames.get(thread.ident or 0)
         if frame is not None and frame.f_code in _BEGINNINGS:
             return True
+        if frame is not None and frame.f_code.co_filename in _PROCESS_FILES and seconds >= _PROCESS_SECONDS:
+            continue
         if frame is None or frame.f_code is locks._flock.__code__ or frame.f_code.co_filename == threading.__file__:
             continue
         if frame.f_code is not threads.SerialExecutor._work.__code__ or not target.__self__._jobs.empty():
@@ -80,7 +89,7 @@ class SettlingLoop(asyncio.SelectorEventLoop):
         """
         app = active_app.get(None)
         for _ in range(_MAX_FRAMES):
-            self._idle_selector.patient_until = time.monotonic() + _THREAD_SECONDS
+            self._idle_selector.asked_at = time.monotonic()
             future: asyncio.Future[None] = self.create_future()
             self._idle_selector.idle.append(future)
             await future

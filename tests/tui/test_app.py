@@ -152,7 +152,7 @@ async def test_without_runs_there_is_no_run_to_show(store: Store) -> None:
 async def test_resume_and_stop_a_run_from_the_table(store: Store) -> None:
     record = store.create(RunConfig(epochs=500))
     async with console(store) as c:
-        c.app.session.commands.trainer = fake_trainer.command("slow")
+        c.app.session.commands.trainer = fake_trainer.command("endless")
         try:
             await c.press("R")
             await c.wait_for(lambda: c.app.session.watcher.states[record.id] is State.RUNNING, 30)

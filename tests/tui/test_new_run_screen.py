@@ -653,7 +653,7 @@ async def test_the_console_goes_on_while_runs_are_made_and_makes_them_once(store
 @pytest.mark.slow
 @driven
 async def test_seeds_make_a_study_whose_first_run_starts_at_once(store: Store, synthetic: Path) -> None:
-    async with opened(store, trainer="slow") as form:
+    async with opened(store, trainer="endless") as form:
         form.screen.query_one("#edit-data", ChoiceField).choose("synthetic")
         await form.type("seeds", "3")
         await form.press("ctrl+r")

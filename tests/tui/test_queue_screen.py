@@ -865,7 +865,7 @@ async def test_start_tells_what_is_true(store: Store) -> None:
 @pytest.mark.slow
 @driven
 async def test_a_worker_goes_on_when_the_console_is_closed(store: Store) -> None:
-    plan = plan_study(store, seeds=2)
+    plan = plan_study(store, seeds=2, epochs=8)
     async with console(store) as driver:
         await opened(driver, worker("slow"))
         await driver.press("ctrl+r")

@@ -744,6 +744,20 @@ async def test_a_note_and_tags_are_read_on_a_small_terminal(store: Store) -> Non
 
 
 @driven
+async def test_a_long_note_leaves_room_for_the_results_and_is_whole_on_the_page_of_the_run(
+    store: Store, four: list[str]
+) -> None:
+    store.change_notes(four[0], lambda _: Notes(note=" ".join(f"word{number}" for number in range(200))))
+    async with console(store, size=(160, 45)) as c:
+        await c.wait_for(lambda: "word0 word1" in c.text())
+        text = c.text()
+        assert "word30" not in text
+        assert "best " in text.partition("word22")[2]
+        await c.press("enter", "]", "]")
+        await c.wait_for(lambda: "word199" in c.text())
+
+
+@driven
 async def test_the_preview_follows_a_cursor_that_moved_just_before_another_screen_came(
     store: Store, four: list[str]
 ) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from alexnet_tui.tui.charts.widget import MetricChart
 
 _MAX_CHANGES = 4
+_MAX_NOTE_CHARS = 160
+"""Of a note; the results below it are to be seen, and the Config page of the run has it whole."""
 _TONES = {"good": "bold $success", "bad": "bold $error", "muted": "bold"}
 
 
@@ -90,7 +92,8 @@ def _facts(row: RunRow, pinned: RunRow | None, history: RunHistory | None, sprea
     config = row.config
     if row.tags or row.note:
         tags = " ".join(f"#{tag}" for tag in row.tags)
-        lines.append(Content.assemble((tags, "bold"), " " if tags and row.note else "", row.note))
+        note = printable(row.note, _MAX_NOTE_CHARS)
+        lines.append(Content.assemble((tags, "bold"), " " if tags and note else "", note))
     lines.append(Content.styled(_what(row), "$text-muted"))
     lines += [Content(""), _figures(row, pinned, spread)]
     if history is not None and isinstance(history.final, Failed):

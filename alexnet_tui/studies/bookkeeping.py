@@ -8,7 +8,7 @@ the record says. Whatever the ledger has not noted yet is added by the next who 
 
 import heapq
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from operator import attrgetter
 
 import msgspec
@@ -62,7 +62,7 @@ def read(store: Store, plan: Plan) -> Ledger:
     new = _missing(store, plan, found, members, facts)
     returned = _finished_before_they_were_gone(found)
     new = [_with_hash(store, entry, returned) if entry.run in returned else entry for entry in new]
-    problems = [*found.problems, *_contradictions(plan, found, facts)]
+    problems = [*found.problems, *_problems_with_plan(plan, found), *_problems_with_records(found, facts)]
     return msgspec.structs.replace(
         found,
         entries=(*found.entries, *new),
@@ -243,23 +243,24 @@ def _fact(event: ev.KnownEvent, run_id: str, cell: int, *, is_first: bool) -> En
     return Entry(kind=kind, cell=cell, run=run_id, attempt=event.attempt, outcome=outcome, wall=event.wall)
 
 
-def _contradictions(plan: Plan, found: Ledger, facts: Mapping[str, list[Entry]]) -> list[Problem]:
-    """Where the records of the runs no longer say what the ledger noted."""
-    problems = []
+def _problems_with_plan(plan: Plan, found: Ledger) -> Iterator[Problem]:
+    """Where a ledger is not that of a plan from its beginning."""
     if plan.v >= LEDGER_SINCE and not found.entries:
-        problems.append(Problem("the ledger is missing; this plan was written together with one."))
+        yield Problem("the ledger is missing; this plan was written together with one.")
     plans = [entry for entry in found.entries if entry.kind in {"registered", "rebuilt"}]
     if plans and plan.sha256 not in {entry.plan_sha256 for entry in plans}:
-        problems.append(Problem("the ledger was written for another plan: this plan's hash is not in it."))
+        yield Problem("the ledger was written for another plan: this plan's hash is not in it.")
     runs_before = [entry for entry in found.entries if entry.run and entry.seq < max((p.seq for p in plans), default=0)]
     if runs_before and len(plans) > 1:
-        sentence = "runs were trained under an earlier plan of this name before this one was registered."
-        problems.append(Problem(sentence))
+        yield Problem("runs were trained under an earlier plan of this name before this one was registered.")
+
+
+def _problems_with_records(found: Ledger, facts: Mapping[str, list[Entry]]) -> Iterator[Problem]:
+    """Where the records of the runs no longer say what the ledger noted."""
     for run_id, entries in _noted(found).items():
         said = [(fact.kind, fact.attempt, fact.outcome) for fact in facts.get(run_id, ())]
         if run_id in facts and said[: len(entries)] != [(one.kind, one.attempt, one.outcome) for one in entries]:
-            problems.append(Problem("its record no longer says what the ledger noted of it.", run_id))
-    return problems
+            yield Problem("its record no longer says what the ledger noted of it.", run_id)
 
 
 def _exists(store: Store, run_id: str) -> bool:

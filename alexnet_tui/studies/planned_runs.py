@@ -95,6 +95,7 @@ def status(store: Store, plan: Plan, find: Find | None = None) -> list[PlannedRu
 
 
 def _cell(plan: Plan, index: int, run_id: str, find: Find, *, is_cancelled: bool) -> PlannedRun:
+    """One cell of a plan, with the run that serves it, if there is one."""
     config = plan.configs[index]
     history, problem = None, ""
     state: str = PlannedRunState.DELETED if run_id else PlannedRunState.PLANNED

@@ -242,6 +242,7 @@ def queue_plan(store: Store, configs: Sequence[RunConfig], *, label: str = "") -
 
 
 def _write_plan(store: Store, plan: Plan) -> Plan:
+    """Check a plan, register it in its ledger, and write it with its hash; the plan as it is then."""
     if not is_name(plan.name):
         raise UsageError(f"{quoted(plan.name)} is no name for a study: use small letters, digits, - and _.")
     if plan.name in RESERVED:

@@ -153,14 +153,15 @@ def unassessable(claims: Sequence[Claim], configs: Sequence[RunConfig], num_seed
     for one in claims:
         found = one.effect_fault, *_beyond_bounds(one, max(num_epochs, MIN_EPOCHS))
         reasons += [f"{one.name}: {fault.removesuffix('.')}" for fault in found if fault]
-        metrics = [METRICS[name] for name in one.metrics if name in METRICS]
-        if any(metric.needs_validation for metric in metrics) and not any(run.num_val_images(10) for run in configs):
-            reasons.append(
-                f"{one.name} needs images held back for validation, and no run of this plan has split holdout"
-            )
-        for settings in one.groups:
-            if not any(all(getattr(run, name) == value for name, value in settings.items()) for run in configs):
-                reasons.append(
-                    printable(f"no run of this plan has {settings_text(settings)}, as {one.name} needs", 400)
-                )
+        reasons += _not_planned(one, configs)
     return reasons
+
+
+def _not_planned(claim: Claim, configs: Sequence[RunConfig]) -> Iterator[str]:
+    """What a claim needs that no run of its plan has."""
+    metrics = [METRICS[name] for name in claim.metrics if name in METRICS]
+    if any(metric.needs_validation for metric in metrics) and not any(run.num_val_images(10) for run in configs):
+        yield f"{claim.name} needs images held back for validation, and no run of this plan has split holdout"
+    for settings in claim.groups:
+        if not any(all(getattr(run, name) == value for name, value in settings.items()) for run in configs):
+            yield printable(f"no run of this plan has {settings_text(settings)}, as {claim.name} needs", 400)

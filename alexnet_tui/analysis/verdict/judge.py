@@ -131,18 +131,9 @@ def _judge_case(
     runs: GroupedRuns,
     cases: Sequence[Case],
 ) -> ClaimVerdict:
-    claim, effect, published = case.claim, case.effect, published_claim(case.claim)
-    verdict, reason = verdict_of(claim, case.tested_effect, holm)
-    reasons = (reason,) if reason else case.obstacles
-    needed = None
-    if verdict is Verdict.INCONCLUSIVE and effect and effect.variances:
-        needed = _seeds_needed(claim, effect.variances, len(cases))
-        reasons = (*reasons, _needed_text(needed, claim, min(len(one.runs) for one in case.samples)))
-    if registration is None:
-        verdict, reasons = Verdict.EXPLORATORY, case.obstacles
-    elif registration.look > 1:
-        chance = f"in so many looks a wrong one is supported by chance in up to {min(1, registration.look * ALPHA):.0%}"
-        reasons = (*reasons, f"These claims are looked at for the {_ordinal(registration.look)} time: {chance}.")
+    """One claim with its verdict and all that stands beside it."""
+    claim, published = case.claim, published_claim(case.claim)
+    verdict, reasons, seeds_needed = _decide(case, holm, registration, len(cases))
     found = ClaimVerdict(
         number=case.number,
         claim=claim,
@@ -153,8 +144,8 @@ def _judge_case(
         remarks=remarks_on(case, cases, runs, registration),
         larger=case.samples[0],
         smaller=case.samples[1],
-        effect=effect,
-        seeds_needed=needed,
+        effect=case.effect,
+        seeds_needed=seeds_needed,
         published_effect=published.shown_effect if published else None,
         published=published.found if published else "",
         paper=published.paper if published else "",
@@ -171,6 +162,24 @@ def _judge_case(
         equivalence_level=holm.level,
         equivalence_interval=interval_at(*case.samples, is_ratio=claim.is_ratio, level=holm.level),
     )
+
+
+def _decide(
+    case: Case, holm: HolmValues, registration: Registration | None, num_claims: int
+) -> tuple[Verdict, tuple[str, ...], int | None]:
+    """The verdict on a claim, why, and how many seeds it would take where these are too few."""
+    claim, effect, needed = case.claim, case.effect, None
+    verdict, reason = verdict_of(claim, case.tested_effect, holm)
+    reasons = (reason,) if reason else case.obstacles
+    if verdict is Verdict.INCONCLUSIVE and effect and effect.variances:
+        needed = _seeds_needed(claim, effect.variances, num_claims)
+        reasons = (*reasons, _needed_text(needed, claim, min(len(one.runs) for one in case.samples)))
+    if registration is None:
+        return Verdict.EXPLORATORY, case.obstacles, needed
+    if registration.look > 1:
+        chance = f"in so many looks a wrong one is supported by chance in up to {min(1, registration.look * ALPHA):.0%}"
+        reasons = (*reasons, f"These claims are looked at for the {_ordinal(registration.look)} time: {chance}.")
+    return verdict, reasons, needed
 
 
 def _seeds_needed(claim: Claim, variances: tuple[float, float], num_claims: int) -> int | None:

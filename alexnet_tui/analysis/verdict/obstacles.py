@@ -145,6 +145,7 @@ def _too_few_evaluated(histories: Sequence[RunHistory]) -> str:
 
 
 def _precondition(wanted: Precondition, group: GroupRuns, metric: Metric) -> Iterator[str]:
+    """Why a group's runs do not meet what a claim asks of them."""
     found = sample(group.used, metric)
     name = f"{metric.heading} of {group.group.title!r}"
     if found.num_missing:

@@ -753,7 +753,7 @@ async def test_a_long_note_leaves_room_for_the_results_and_is_whole_on_the_page_
         text = c.text()
         assert "word30" not in text
         assert "best " in text.partition("word22")[2]
-        await c.press("enter", "]", "]")
+        await c.press("enter", "]", "]", "]", "]")
         await c.wait_for(lambda: "word199" in c.text())
 
 

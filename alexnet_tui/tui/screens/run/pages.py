@@ -28,6 +28,8 @@ from alexnet_tui.tui.widgets.text import TextPage, hanging
 from alexnet_tui.tui.workers import CoalescingWorker
 
 _NAME_CELLS = 20
+_MAX_VALUE_CHARS = 2000
+"""Of a value, so that a note is read whole."""
 _VALUE_CELLS = 16
 _SLICE_BYTES = 1 << 20
 _RESULT_STYLES = {Result.PASSED: "$success", Result.FAILED: "bold $error", Result.NOT_APPLICABLE: "$text-muted"}
@@ -268,7 +270,9 @@ def _rows(named: Iterable[tuple[str, str]], width: int) -> Iterator[Content]:
     """Names and values, without the empty ones."""
     for name, value in named:
         if value:
-            yield from hanging("  " + name.ljust(_NAME_CELLS), printable(value, 600), width, label_style="$text-muted")
+            yield from hanging(
+                "  " + name.ljust(_NAME_CELLS), printable(value, _MAX_VALUE_CHARS), width, label_style="$text-muted"
+            )
 
 
 def _run_rows(history: RunHistory, directory: str, bad_lines: int) -> Iterator[tuple[str, str]]:

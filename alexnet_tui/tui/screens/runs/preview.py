@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _MAX_CHANGES = 4
 _MAX_NOTE_CHARS = 160
-"""Of a note; the results below it are to be seen, and the Config page of the run has it whole."""
+"""Of a note; the results below it are to be seen, and the System page of the run has it whole."""
 _TONES = {"good": "bold $success", "bad": "bold $error", "muted": "bold"}
 
 

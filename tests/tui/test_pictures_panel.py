@@ -205,15 +205,21 @@ async def test_the_worst_mistakes_are_in_order_and_none_is_passed_over(store: St
 
 @driven
 async def test_runs_without_pictures_and_with_damaged_ones_say_why(store: Store) -> None:
-    bare, damaged = write_run(store, CONFIG).id, write_pictured(store, RunConfig(epochs=30, seed=1))
+    bare, stopped = write_run(store, CONFIG).id, write_run(store, RunConfig(epochs=30, seed=2), epochs_done=3).id
+    damaged = write_pictured(store, RunConfig(epochs=30, seed=1))
     (store.path(damaged) / KERNELS / kernels_file(30)).write_bytes(b"no archive \x1b[2J")
     (store.path(damaged) / "predictions.npz").write_bytes(b"\x1b]0;x\x07")
     async with console(store, size=(200, 24)) as driver:  # No sentence is wrapped.
         await open_pictures(driver, bare)
-        assert "stored no kernels" in driver.text()
+        assert "No kernels are kept with this run." in driver.text()
         await driver.press("m")
-        assert "when it has finished" in driver.text()
+        assert "No answers on the test images are kept with this run" in driver.text()
         await driver.press("left", "enter", "m", "down", "plus")  # Nothing to move in; nothing happens.
+        driver.app.show_runs()
+        await open_pictures(driver, stopped)
+        await driver.press("m")
+        await driver.wait_for(lambda: "writes its answers on the test images when it has finished" in driver.text())
+        await driver.press("m", "m")
         driver.app.show_runs()
         await open_pictures(driver, damaged)
         await driver.wait_for(lambda: "holds no kernels" in driver.text())
@@ -362,7 +368,7 @@ async def test_two_marked_runs_are_beside_each_other_and_move_together(store: St
         driver.app.session.toggle_marks(run_ids[:1])
         driver.app.session.toggle_marks([other])
         await driver.press("i")
-        await driver.wait_for(lambda: "A run writes its answers" in driver.text())
+        await driver.wait_for(lambda: "No answers on the test images" in driver.text())
 
 
 @driven

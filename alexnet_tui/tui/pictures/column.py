@@ -51,9 +51,12 @@ _MOST_MISTAKES = 200
 _SIDE_FROM = 120
 _CAPTION_LINES = 2
 _READING = "Reading …"
-_NO_KERNELS = "This run stored no kernels: it was trained by a program that kept none."
+_NO_KERNELS = "No kernels are kept with this run."
 _NO_KERNELS_YET = "The first kernels are stored before the first update."
 _NO_PREDICTIONS = (
+    "No answers on the test images are kept with this run; the matrix and the mistakes are made from them."
+)
+_NO_PREDICTIONS_YET = (
     "A run writes its answers on the test images when it has finished; the matrix and the mistakes are made from them."
 )
 _NO_MISTAKE = "The network made no mistake on the test images."
@@ -228,7 +231,8 @@ class PictureColumn(Widget):
             missing = _NO_KERNELS_YET if is_new else _NO_KERNELS
             return "" if found.kernels is not None else found.kernels_problem or missing
         if found.predictions is None:
-            return found.predictions_problem or _NO_PREDICTIONS
+            is_over = self.session.state_of(self.run_id) is State.FINISHED  # They are written before that.
+            return found.predictions_problem or (_NO_PREDICTIONS if is_over else _NO_PREDICTIONS_YET)
         if self.view.subject is Subject.MISTAKES and not self.image_indices:
             return _NO_MISTAKE if self.view.cell is None else _NO_IMAGE
         return ""

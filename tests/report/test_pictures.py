@@ -247,6 +247,14 @@ def test_the_command_draws_kernels_and_matrix_and_writes_pngs(
         printed("-o", str(tmp_path / "x.gif"))
 
 
+def test_why_a_run_has_no_predictions_depends_on_whether_it_has_finished(store: Store) -> None:
+    finished = write_run(store, RunConfig(epochs=6)).id
+    stopped = write_run(store, RunConfig(epochs=6, seed=1), epochs_done=2).id
+    for run, reason in ((finished, "none is kept with this run"), (stopped, "it is written when a run finishes")):
+        with pytest.raises(StoreError, match=reason):
+            call(["pictures", run, "--confusion", "--runs-dir", str(store.root)])
+
+
 def test_the_html_report_shows_them(store: Store, run_id: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(["report", run_id, "--format", "html", "--runs-dir", str(store.root)]) == 0
     page = capsys.readouterr().out

@@ -11,6 +11,7 @@ from alexnet_tui.cli.output import can_draw, printing, say
 from alexnet_tui.errors import ExitCode, StoreError, UsageError
 from alexnet_tui.output_file import write_output
 from alexnet_tui.paths import given
+from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.text import format_count, format_percent, printable
@@ -61,15 +62,15 @@ def pictures(
     run_id = store.resolve(run)
     history, _ = load(store, run_id, skip_steps=True, may_outline=True)
     if confusion:
-        _show_confusion(history, _predictions(store.path(run_id)), output)
+        _show_confusion(history, _predictions(history, store.path(run_id)), output)
     elif mistakes:
-        _show_mistakes(history, _predictions(store.path(run_id)), output)
+        _show_mistakes(history, _predictions(history, store.path(run_id)), output)
     else:
         _show_kernels(history, *_kernels(history, store.path(run_id), epoch), output)
     return ExitCode.DONE
 
 
-def _predictions(directory: Path) -> "Predictions":
+def _predictions(history: RunHistory, directory: Path) -> "Predictions":
     """The predictions of a run.
 
     Raises:
@@ -80,7 +81,9 @@ def _predictions(directory: Path) -> "Predictions":
 
     found = read_predictions(directory)
     if found is None:
-        raise StoreError(directory / PREDICTIONS_FILE, "the run has none; it is written when a run finishes.")
+        is_over = isinstance(history.final, ev.Finished)
+        reason = "none is kept with this run." if is_over else "the run has none; it is written when a run finishes."
+        raise StoreError(directory / PREDICTIONS_FILE, reason)
     return found
 
 
@@ -94,7 +97,7 @@ def _kernels(history: RunHistory, directory: Path, epoch: int | None) -> tuple["
 
     epochs = stored_epochs(directory)
     if epoch is None and not epochs:  # Of a program that stored none while it trained.
-        return _predictions(directory).kernels, history.num_epochs_done
+        return _predictions(history, directory).kernels, history.num_epochs_done
     epoch = epochs[-1] if epoch is None else epoch
     found = read_kernels(directory, epoch)
     if found is None:

@@ -9,7 +9,7 @@ import msgspec
 from alexnet_tui import __version__
 from alexnet_tui.command_lines import shell_command
 from alexnet_tui.config.claims import ALPHA, RULES_VERSION, Claim, group_config, groups_of, load_claims
-from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.config.hyperparameters import RunConfig, option_name
 from alexnet_tui.config.protocols import CLAIMS, PROTOCOLS, REPORT, plan_configs
 from alexnet_tui.config.variants import VARIANTS, nearest
 from alexnet_tui.datasets.catalog import check_num_images
@@ -107,6 +107,9 @@ def plan_claims(
     _check_metrics(claims, known_metrics)
     fields = dict(overrides or {})
     groups = groups_of(claims, fields)
+    for field in fields:
+        if all(field in settings for settings in groups.values()):
+            raise ConfigError(field, f"every group of these claims sets it; leave {option_name(field)} away.")
     cells = [(group, group_config(settings, fields, seed)) for seed in seeds for group, settings in groups.items()]
     return _write_plan(
         store,

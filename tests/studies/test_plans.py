@@ -46,6 +46,19 @@ smallest_effect = 1.0
 """
 
 
+TANH = """
+[[claim]]
+name = "tanh-is-slower"
+statement = "Tanh learns more slowly."
+metric = "t25"
+group = { activation = "tanh" }
+reference = { activation = "relu" }
+direction = "higher"
+unit = "ratio"
+smallest_effect = 1.1
+"""
+
+
 @pytest.fixture
 def decay(tmp_path: Path) -> Path:
     path = tmp_path / "decay.toml"
@@ -163,6 +176,20 @@ def test_the_time_of_a_plan_is_not_taken_from_runs_that_were_trained_elsewhere(r
     assert "about" not in run(*new, "first").err
     write_run(store, replace(config, seed=2))
     assert "about 46m 51s one after another (1 run of this network here)" in run(*new, "second").err
+
+
+def test_a_setting_that_every_group_sets_is_refused_and_one_that_some_set_is_not_said_of_all(
+    run: Run, store: Store, decay: Path
+) -> None:
+    new = ("study", "new", "mine", "--claims", str(decay), "--seeds", "1", "--weight-decay", "0.1")
+    refused = run(*new)
+    assert (refused.code, "--weight-decay: every group of these claims sets it; leave" in refused.err) == (2, True)
+    assert not (store.root / "studies").exists()
+    decay.write_text(f"{DECAY}\n{TANH}")
+    assert run(*new).code == 0
+    shown = run("study", "show", "mine").out
+    assert "group weight-decay-0: weight decay 0\n" in shown
+    assert "all runs, where their group sets nothing else: weight decay 0.1\n" in shown
 
 
 def test_the_command_line_plans_claims_of_a_file_and_of_a_set(run: Run, store: Store, decay: Path) -> None:

@@ -38,7 +38,7 @@ def show(name: options.StudyName, as_json: options.AsJson = False, runs_dir: opt
     lines = [
         f"study {plan.name}: {size_of(plan)}, planned {time.strftime('%Y-%m-%d %H:%M', time.localtime(plan.created))}",
         *(f"group {group}: {_settings_or_default(settings)}" for group, settings in plan.groups.items()),
-        f"all runs: {_settings_or_default(plan.overrides)}",
+        f"all runs{_exception(plan)}: {_settings_or_default(plan.overrides)}",
         f"seeds: {format_seeds(plan.seeds)}",
         *claim_lines(plan),
         f"plan's SHA-256: {plan.sha256}" if plan.sha256 else "",
@@ -151,6 +151,12 @@ def size_of(plan: Plan) -> str:
         return size_text(plan.protocol, len(plan.variants), len(plan.seeds))
     groups, seeds = counted(len(plan.groups), "group"), counted(len(plan.seeds), "seed")
     return f"{groups} x {seeds} = {counted(len(plan.configs), 'run')}"
+
+
+def _exception(plan: Plan) -> str:
+    """Of which runs what is set for all is not true: what makes a group goes over it."""
+    is_partly_set = any(not plan.overrides.keys().isdisjoint(settings) for settings in plan.groups.values())
+    return ", where their group sets nothing else" if is_partly_set else ""
 
 
 def claim_lines(plan: Plan) -> list[str]:

@@ -43,7 +43,7 @@ def test_output_never_replaces_a_pipe(tmp_path: Path) -> None:
         with subprocess.Popen(["cat", str(tmp_path / "pipe")], stdout=subprocess.PIPE) as reader:
             try:
                 write_output(path, b"text")
-                assert reader.communicate(timeout=10)[0] == b"text"
+                assert reader.communicate(timeout=60)[0] == b"text"
             finally:
                 reader.kill()
     assert stat.S_ISFIFO(os.lstat(tmp_path / "pipe").st_mode)

@@ -120,7 +120,7 @@ def test_an_output_that_is_no_regular_file_is_written_to_and_a_folder_is_a_sente
     reader = threading.Thread(target=lambda: received.append(pipe.read_text(encoding="utf-8")))
     reader.start()
     call(full, "report", "mine", "--output", str(pipe))
-    reader.join(timeout=20)
+    reader.join(timeout=60)
     assert len(json.loads(received[0])["claims"]) == 3
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 

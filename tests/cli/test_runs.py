@@ -13,6 +13,7 @@ from pathlib import Path
 import fake_runs
 import pytest
 from cli_caller import Play, Run, on_a_terminal
+from waiting import wait_for
 
 from alexnet_tui.analysis.time_to_accuracy import time_to_accuracy
 from alexnet_tui.config.first_run import FIRST_RUN_WORDS
@@ -241,9 +242,7 @@ def test_stop_waits_for_the_checkpoint(run: Run, play: Play, store: Store) -> No
     play("endless")
     run_id = store.create(RunConfig(epochs=100)).id
     local.start(store, run_id)
-    deadline = time.monotonic() + 20
-    while not len(load(store, run_id)[0].steps):
-        assert time.monotonic() < deadline
+    wait_for(lambda: len(load(store, run_id)[0].steps))
     result = run("stop", run_id)
     assert result.code == 0
     assert load(store, run_id)[1] is State.STOPPED
@@ -388,7 +387,7 @@ def on_terminal(store: Store, arguments: list[str], keys: list[tuple[bytes, byte
     if pid == 0:
         os.environ.update(PYTHONPATH=str(ROOT), ALEXNET_TUI_RUNS=str(store.root), TERM="xterm")
         os.execv(sys.executable, [sys.executable, "-m", "alexnet_tui", *arguments])
-    content, deadline, waiting = b"", time.monotonic() + 20, list(keys)
+    content, deadline, waiting = b"", time.monotonic() + 90, list(keys)
     while time.monotonic() < deadline:
         if select.select([master], [], [], 0.1)[0]:
             try:

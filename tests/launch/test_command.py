@@ -6,7 +6,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import fake_trainer
@@ -218,11 +217,9 @@ def test_a_command_that_is_still_on_its_way_is_stopped(
     store: Store, run_id: str, run: Run, how: tuple[str, ...], tmp_path: Path
 ) -> None:
     started = tmp_path / "pid"
-    registry.start(store, run_id, launch_with(f"sh -c 'sleep 60 & echo $! >{started}; wait; {{cmd}}'"))
+    registry.start(store, run_id, launch_with(f"sh -c 'sleep 600 & echo $! >{started}; wait; {{cmd}}'"))
     wait_for(lambda: started.exists() and started.read_text().endswith("\n"))
-    begin = time.monotonic()
     assert run("stop", run_id, *how).code == 0
-    assert time.monotonic() - begin < 30
     assert load(store, run_id)[1] is State.QUEUED
     wait_for(lambda: has_ended(int(started.read_text())))  # What a shell started ends with it.
 

@@ -149,13 +149,15 @@ def test_a_task_waits_for_a_trainer_elsewhere_that_may_be_dead(
     store: Store, unseen: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id, _ = foreign_run(store)
-    monkeypatch.setattr(liveness, "SILENCE_SECONDS", 0.5)
     assert load(store, run_id)[1] is State.RUNNING
     said: list[str] = []
-    assert (
-        cluster_task.train(store, run_id, say=said.append, command=fake_trainer.command("normal"), poll_seconds=0.02)
-        == 0
-    )
+
+    def say(sentence: str) -> None:
+        said.append(sentence)
+        monkeypatch.setattr(liveness, "SILENCE_SECONDS", 0.05)
+
+    command = fake_trainer.command("normal")
+    assert cluster_task.train(store, run_id, say=say, command=command, poll_seconds=0.02) == 0
     assert OTHER in said[0]
     assert load(store, run_id)[1] is State.FINISHED
 

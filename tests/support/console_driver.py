@@ -58,7 +58,7 @@ class Driver:
     async def type(self, text: str) -> None:
         await self.press(*["space" if character == " " else character for character in text])
 
-    async def wait_for(self, condition: Callable[[], object], seconds: float = 30) -> None:
+    async def wait_for(self, condition: Callable[[], object], seconds: float = 60) -> None:
         """Wait until something holds; fail after `seconds`."""
         deadline = time.monotonic() + seconds
         while not condition():

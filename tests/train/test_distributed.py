@@ -27,8 +27,8 @@ def in_ranks(size: int, act: Callable[[Ranks], None]) -> None:
 
     def run(rank: int) -> None:
         try:
-            group = dist.ProcessGroupGloo(store, rank, size, timedelta(seconds=20))
-            connected.wait(20)
+            group = dist.ProcessGroupGloo(store, rank, size, timedelta(seconds=120))
+            connected.wait(120)
             act(Ranks(rank, size, group))  # type: ignore[arg-type]
         except BaseException as error:  # noqa: BLE001 - raised again below
             errors.append(error)

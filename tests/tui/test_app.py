@@ -155,11 +155,11 @@ async def test_resume_and_stop_a_run_from_the_table(store: Store) -> None:
         c.app.session.commands.trainer = fake_trainer.command("endless")
         try:
             await c.press("R")
-            await c.wait_for(lambda: c.app.session.watcher.states[record.id] is State.RUNNING, 30)
-            await c.wait_for(lambda: c.app.session.watcher.histories[record.id].num_epochs_done, 30)
+            await c.wait_for(lambda: c.app.session.watcher.states[record.id] is State.RUNNING)
+            await c.wait_for(lambda: c.app.session.watcher.histories[record.id].num_epochs_done)
             assert c.app.session.num_running() == 1
             await c.press("x")
-            await c.wait_for(lambda: c.app.session.watcher.states[record.id] is State.STOPPED, 30)
+            await c.wait_for(lambda: c.app.session.watcher.states[record.id] is State.STOPPED)
             await c.wait_for(lambda: any("stopped" in text for text in c.notifications()))
         finally:
             with contextlib.suppress(LaunchError):
@@ -410,7 +410,7 @@ class Terminal:
             return bool(data)
         return True
 
-    def wait_for(self, text: str, seconds: float = 30) -> None:
+    def wait_for(self, text: str, seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while text.encode() not in self.seen:
             assert self.read(0.1), self.seen[-600:]
@@ -419,7 +419,7 @@ class Terminal:
     def send(self, text: str) -> None:
         os.write(self.descriptor, text.encode())
 
-    def finish(self, seconds: float = 30) -> int:
+    def finish(self, seconds: float = 60) -> int:
         """Read to the end; the exit code."""
         deadline = time.monotonic() + seconds
         while self.read(0.1):
@@ -503,7 +503,7 @@ def test_suspend_gives_the_terminal_back(store: Store, two: list[str]) -> None:
     terminal = Terminal(store)
     terminal.wait_for("finished")
     terminal.send("\x1a")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not os.waitid(os.P_PID, terminal.pid, os.WSTOPPED | os.WNOHANG):
         assert terminal.read(0.1)
         assert time.monotonic() < deadline

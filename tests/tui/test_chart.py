@@ -558,7 +558,7 @@ async def shown(pilot: Pilot[None]) -> MetricChart:
     """The chart, once it is laid out and holds the host's curves."""
     app = pilot.app
     assert isinstance(app, Host)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not app.query(MetricChart) or not app.chart.size.width:
         assert time.monotonic() < deadline
         await pilot.pause()

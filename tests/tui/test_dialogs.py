@@ -183,7 +183,7 @@ async def test_details_that_arrive_while_the_dialog_closes_are_dropped(store: St
 
     def details() -> list[str]:
         asked.set()
-        may_answer.wait(30)
+        may_answer.wait(120)
         return ["late"]
 
     async with console(store) as c:
@@ -193,7 +193,7 @@ async def test_details_that_arrive_while_the_dialog_closes_are_dropped(store: St
         (worker,) = (worker for worker in c.app.workers if worker.node is dialog)
         await dialog.mount(SlowToClose(removing, lambda: worker.is_finished))
         c.app.post_message(events.Key("n", "n"))
-        await asyncio.wait_for(removing.wait(), 30)
+        await asyncio.wait_for(removing.wait(), 60)
         may_answer.set()
         await c.wait_for(lambda: worker.is_finished)
         assert worker.is_cancelled

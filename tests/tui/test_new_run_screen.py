@@ -98,7 +98,7 @@ class Form:
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 20) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, "waited in vain"
@@ -358,7 +358,7 @@ async def test_what_is_typed_fast_is_what_the_field_says(store: Store) -> None:
             for _ in range(ticks):  # So much later that what the first keys led to is half done.
                 await asyncio.sleep(0)
             form.burst(*second)
-            await form.until(lambda name=name, text=first + second: form.screen.draft.texts[name] == text, 3)  # type: ignore[misc]
+            await form.until(lambda name=name, text=first + second: form.screen.draft.texts[name] == text)  # type: ignore[misc]
             await form.pilot.pause()
             assert (editor.value, editor.cursor_position) == (first + second, len(first + second))
 
@@ -374,7 +374,7 @@ async def test_keys_fed_while_a_redraw_is_due_lose_nothing(store: Store) -> None
             form.screen.show_catalog([])
             form.screen._show_summary()
             await asyncio.sleep(0.002)
-        await form.until(lambda: form.screen.draft.texts["label"] == text, 3)
+        await form.until(lambda: form.screen.draft.texts["label"] == text)
         assert form.row("label").editor.text == text
 
 
@@ -404,7 +404,7 @@ async def test_a_choice_moves_as_often_as_its_key_is_pressed(store: Store, name:
         editor.focus()
         await form.pilot.pause()
         form.burst("right", "right", "right")
-        await form.until(lambda: form.screen.draft.texts[name] == last, 3)
+        await form.until(lambda: form.screen.draft.texts[name] == last)
         form.screen.post_message(FieldEdited(name, old))  # What a slow machine still has to tell.
         await form.pilot.pause()
         assert getattr(editor, "text", None) == form.screen.draft.texts[name] == last
@@ -1104,12 +1104,12 @@ async def test_the_field_with_the_cursor_stays_in_sight_while_groups_unfold(stor
             await form.press("f3")
             await form.pilot.pause()
             assert not any(group.collapsed for group in form.screen.query(FieldGroup))
-            await form.until(lambda editor=editor: is_in_sight(editor), 3)  # type: ignore[misc]
+            await form.until(lambda editor=editor: is_in_sight(editor))  # type: ignore[misc]
             await form.press("f3")
             await form.pilot.pause()
             assert all(group.collapsed for group in form.screen.query(FieldGroup))
             left = editor if name == "label" else form.group_of(name).query_one(CollapsibleTitle)
-            await form.until(lambda left=left: is_in_sight(left), 3)  # type: ignore[misc]
+            await form.until(lambda left=left: is_in_sight(left))  # type: ignore[misc]
 
 
 @driven

@@ -869,8 +869,8 @@ async def test_a_worker_goes_on_when_the_console_is_closed(store: Store) -> None
     async with console(store) as driver:
         await opened(driver, worker("slow"))
         await driver.press("ctrl+r")
-        await driver.wait_for(lambda: "A worker is running" in driver.text(), 30)
-        await driver.wait_for(lambda: driver.app.session.num_running(), 30)
+        await driver.wait_for(lambda: "A worker is running" in driver.text())
+        await driver.wait_for(lambda: driver.app.session.num_running())
     assert orders.has_worker(store, plan.name)
     async with console(store) as driver:
         screen = await opened(driver)
@@ -888,14 +888,14 @@ async def test_a_paused_worker_starts_nothing_and_x_stops_what_trains(store: Sto
         async with console(store) as driver:
             screen = await opened(driver, worker("slow"))
             await driver.press("ctrl+r")
-            await driver.wait_for(lambda: screen.cell is not None and screen.cell.state == State.RUNNING, 30)
+            await driver.wait_for(lambda: screen.cell is not None and screen.cell.state == State.RUNNING)
             await driver.press("P")
             await driver.wait_for(lambda: study_queue.load(store, plan.name).is_paused)
             running = screen.cell
             assert running is not None
             await driver.wait_for(lambda: driver.app.session.watcher.states.get(running.run_id) is State.RUNNING)
             await driver.press("x")
-            await driver.wait_for(lambda: driver.app.session.watcher.states.get(running.run_id) is State.STOPPED, 30)
+            await driver.wait_for(lambda: driver.app.session.watcher.states.get(running.run_id) is State.STOPPED)
             await driver.wait_for(lambda: not driver.app.session.watcher.stopping)
             cells = {cell.index: cell for cell in planned_runs.status(store, plan)}
             assert cells[running.index].state == State.STOPPED

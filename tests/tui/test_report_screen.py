@@ -454,7 +454,7 @@ async def test_choosing_what_to_report_on_ends_no_export_that_waits_for_the_disk
     target, is_read, is_there = tmp_path / "new.md", threading.Event(), report_source.is_there
 
     def slow(path: Path) -> bool:
-        is_read.wait(30)
+        is_read.wait(120)
         return is_there(path)
 
     async with console(store) as driver:

@@ -293,7 +293,7 @@ def test_a_terminal_that_goes_without_a_signal_ends_the_console(store: Store) ->
         while b"No runs here yet" not in seen:
             seen += os.read(leader, 1 << 16)
         os.close(leader)
-        assert program.wait(timeout=30) == 128 + signal.SIGHUP
+        assert program.wait(timeout=60) == 128 + signal.SIGHUP
 
 
 def test_a_locale_without_unicode_gets_ascii(open_console: Open, two: list[str]) -> None:

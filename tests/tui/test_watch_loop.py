@@ -1,22 +1,24 @@
 """The watch loop: the event loop is woken by changes and by nothing else."""
 
 import asyncio
+import math
 import os
 import threading
 import time
 from collections.abc import Callable
 
 import pytest
-from fake_runs import curve, open_writer, started
+from fake_runs import curve, open_writer, write_run
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.locks import take_lock
 from alexnet_tui.runs.store import Store
+from alexnet_tui.tui.watch import watch_loop
 from alexnet_tui.tui.watch.batch import Batch
 from alexnet_tui.tui.watch.watch_loop import WatchLoop
 from alexnet_tui.tui.watch.watcher import RunsWatcher
 
-_PATIENCE_SECONDS = 20.0
+_PATIENCE_SECONDS = 60.0
 
 
 class Counting(RunsWatcher):
@@ -45,7 +47,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 @pytest.mark.slow
 def test_looks_that_find_nothing_do_not_wake_the_loop(store: Store) -> None:
-    record = store.create(RunConfig(epochs=5))
+    record = write_run(store, RunConfig(epochs=5), epochs_done=0, finish=False)
     lock = take_lock(store.path(record.id))
     watcher, told = Counting(store), list[set[str]]()
 
@@ -56,8 +58,7 @@ def test_looks_that_find_nothing_do_not_wake_the_loop(store: Store) -> None:
         looked = watcher.num_reads
         await until(lambda: watcher.num_reads >= looked + 5)
         assert watcher.num_applied == 1
-        with open_writer(store.path(record.id)) as writer:
-            writer.write(started(RunConfig(epochs=5)))
+        with open_writer(store.path(record.id), next_seq=1) as writer:
             writer.write(curve(1, 5))
         await until(lambda: len(told) == 2)
         assert watcher.num_applied == 2
@@ -75,7 +76,8 @@ def test_a_burst_is_told_of_now_and_then_and_to_its_end(store: Store) -> None:
     watcher, told = Counting(store), list[int]()
 
     async def follow() -> None:
-        loop = WatchLoop(watcher, lambda: True)
+        loop = WatchLoop(watcher, lambda: False)
+        loop._pause_seconds = math.inf  # However slow the machine: no slice lasts that long.
         task = asyncio.create_task(loop.follow(lambda _: told.append(watcher.histories[record.id].num_epochs_done)))
         await until(lambda: len(told) == 1)
         with open_writer(store.path(record.id)) as writer:
@@ -87,21 +89,21 @@ def test_a_burst_is_told_of_now_and_then_and_to_its_end(store: Store) -> None:
     asyncio.run(follow())
     os.close(lock)
     assert told == sorted(set(told))
-    assert len(told) - 1 <= watcher.num_applied / 2, "of most slices of a burst nobody is told"
+    assert watcher.num_applied > 8
+    assert len(told) < 5, "of most slices of a burst nobody is told"
 
 
-def test_woken_it_looks_at_once(store: Store) -> None:
+def test_woken_it_looks_at_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch_loop, "_QUIET_SECONDS", 3600.0)
     watcher = Counting(store)
 
     async def follow() -> None:
         loop = WatchLoop(watcher, lambda: False)
         task = asyncio.create_task(loop.follow(lambda _: None))
         await until(lambda: watcher.num_reads == 1)
-        begin = time.monotonic()
         for wanted in range(2, 30):
             loop.poll_now()
             await until(lambda wanted=wanted: watcher.num_reads >= wanted)  # type: ignore[misc]
-        assert time.monotonic() - begin < 20, "28 looks, not one a second"
         task.cancel()
 
     asyncio.run(follow())

@@ -135,7 +135,7 @@ class _Follower:
 
     def _stop(self) -> None:
         if self.num_answered == 1:
-            say("stopping with a checkpoint… (once more leaves at once)")
+            say("stopping with a checkpoint... (once more leaves at once)")
             stopping.stop(self.store, self.run_id)
         else:
             say("leaving at once")

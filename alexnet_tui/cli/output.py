@@ -145,7 +145,7 @@ def progress_bar(title: str) -> Iterator["ProgressCallback"]:
             bar.update(task, description=what, completed=step.done, total=step.total or None)
             if not console.is_terminal and what not in posted:
                 posted.add(what)
-                say(what + (f" {format_count(step.total)} images" if step.total else "") + " …")
+                say(what + (f" {format_count(step.total)} images" if step.total else "") + " ...")
 
         yield report
 

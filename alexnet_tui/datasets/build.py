@@ -129,7 +129,7 @@ def _check_unreadable(name: str, path: Path, failures: list[str], count: int, sk
     """Raise when images cannot be read, `count` in all, and nobody said that they may be left out."""
     if not count or skip_unreadable:
         return
-    shown = ", ".join(failures[:_NAMED_FAILURES]) + (", …" if count > _NAMED_FAILURES else "")
+    shown = ", ".join(failures[:_NAMED_FAILURES]) + (", ..." if count > _NAMED_FAILURES else "")
     raise DatasetError(
         name,
         f"{counted(count, 'image')} in {path} cannot be read: {shown}."

@@ -119,11 +119,11 @@ def is_hidden(name: str) -> bool:
 
 
 def named(names: Sequence[str], count: int) -> str:
-    """The first names in brackets, or nothing: `` (a.gif, b.txt, …)``."""
+    """The first names in brackets, or nothing: `` (a.gif, b.txt, ...)``."""
     if not names:
         return ""
     shown = names[:_NAMED_IN_A_SENTENCE]
-    return f" ({', '.join(shown)}{', …' if count > len(shown) else ''})"
+    return f" ({', '.join(shown)}{', ...' if count > len(shown) else ''})"
 
 
 def list_left_out(items: Sequence[LeftOut]) -> str:

@@ -195,7 +195,7 @@ class Store:
             return fits[0]
         shown = quoted(text, 80)
         if fits:
-            more = ", …" if len(fits) > 5 else ""
+            more = ", ..." if len(fits) > 5 else ""
             newest = next((record.id for record in self.list().runs if record.id in fits), fits[0])
             reason = f"{len(fits)} runs begin with {shown}: {', '.join(fits[:5])}{more}. Name one of them."
             raise AmbiguousRunError(self.root, reason, text=text, newest=newest)

@@ -42,9 +42,13 @@ def test_what_an_encoding_lacks_becomes_a_like_symbol_or_an_escape() -> None:
         output.prepare_streams()
     finally:
         sys.stdout = before
-    stream.write("a – b … ✓ 網 \udce9")
+    text = "a – b … ✓ 網 \udce9, ≤ 1.0 ±0.2 ≥ → ×"
+    shown = "a - b ~ + \\u7db2 \\udce9, <= 1.0 +-0.2 >= -> x"
+    assert output.as_written(text, stream) == shown
+    stream.write(text)
     stream.flush()
-    assert buffer.getvalue() == b"a - b ~ + \\u7db2 \\udce9"
+    assert buffer.getvalue() == shown.encode()
+    assert output.as_written("≤ ±", io.StringIO()) == "≤ ±", "what has no encoding lacks nothing"
 
 
 def test_json_holds_nothing_that_a_terminal_obeys(capsys: pytest.CaptureFixture[str]) -> None:

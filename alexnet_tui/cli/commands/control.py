@@ -167,7 +167,7 @@ def _ask_to_stop(store: Store, run_id: str, *, wait: bool) -> None:
     from alexnet_tui.launch import stopping
 
     stopping.stop(store, run_id)
-    say(f"stopping {run_id} with a checkpoint…")
+    say(f"stopping {run_id} with a checkpoint...")
     if wait and not stopping.wait_free(store, run_id, _STOP_PATIENCE_SECONDS):
         at_once = shell_command("stop", run_id, "--now", root=store.root)
         raise LaunchError(

@@ -127,7 +127,7 @@ def _device() -> Check:
     """Ask the trainer's side; only it may load torch."""
     from alexnet_tui.launch.probe import probe
 
-    say("timing a training step…")
+    say("timing a training step...")
     try:
         found = probe()
     except AlexnetTuiError as error:

@@ -308,6 +308,12 @@ class ConsoleApp(App[int]):
         if len(self.screen_stack) > 1:
             self.pop_screen()
 
+    async def _replace_screen(self, screen: Screen[Any]) -> Screen[Any]:
+        """Remove a screen that was closed, but not before its widgets are there: else it misses them when it begins."""
+        if screen._task is not None and not self.is_screen_installed(screen):
+            await screen._mounted_event.wait()
+        return await super()._replace_screen(screen)
+
     def _prune(self, *nodes: Widget, parent: DOMNode | None = None) -> AwaitRemove:
         """Remove widgets; their workers end first, which would write into those that are removed before the others."""
         for worker in list(self.workers):

@@ -3,18 +3,23 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from console_driver import Driver, console, driven
 from fake_runs import write_run
 from textual import events
+from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.store import Store
 from alexnet_tui.tui.screens.runs.screen import RunsScreen
+from alexnet_tui.tui.screens.studies.request import defaults
+from alexnet_tui.tui.screens.studies.study_form import StudyForm
 from alexnet_tui.tui.widgets.dialogs import ChoiceScreen, ConfirmScreen, DialogScreen, TextScreen
 from alexnet_tui.tui.widgets.help import HelpScreen
+from alexnet_tui.tui.widgets.palette import Palette
 
 
 @pytest.fixture
@@ -200,12 +205,27 @@ async def test_details_that_arrive_while_the_dialog_closes_are_dropped(store: St
         assert c.app.is_running
 
 
+@pytest.mark.parametrize("loops", [0, 1, 4])
+@pytest.mark.parametrize(
+    "dialog",
+    [
+        lambda: TextScreen("Label", "old", hint=""),
+        lambda: ChoiceScreen("Which?", [("one", "One"), ("two", "Two")]),
+        lambda: ConfirmScreen("Sure?", ["…"], action="Do", details=lambda: ["more"]),
+        lambda: HelpScreen([], filter_words=()),
+        lambda: StudyForm(defaults("")),
+        lambda: Palette(id="--command-palette"),
+    ],
+)
 @driven
-async def test_a_dialog_that_is_closed_before_it_is_drawn_stops_nothing(store: Store) -> None:
+async def test_a_dialog_that_is_closed_before_it_is_drawn_stops_nothing(
+    store: Store, dialog: Callable[[], Screen[Any]], loops: int
+) -> None:
     async with console(store) as c:
-        dialog = TextScreen("Label", "old", hint="")
-        c.app.push_screen(dialog)
-        dialog.dismiss()
+        c.app.push_screen(dialog())
+        for _ in range(loops):
+            await asyncio.sleep(0)
+        c.app.show_runs()
         await c.pilot.pause()
         assert c.app.screen is c.runs
         assert c.app.is_running

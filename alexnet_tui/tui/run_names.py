@@ -132,6 +132,7 @@ def cut_name(name: str, width: int) -> str:
     few = _FEWEST_STEM_CHARS
     cut = [(words, value if words else printable(value, few)) for words, value in settings]
     for shown, short, shown_seed, fewest in (
+        (settings, _shortened, seed, len(parts["stem"])),
         (settings, str, seed, few),
         (settings, _shortened, seed, few),
         (settings, _nothing, seed, 1),

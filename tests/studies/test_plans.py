@@ -270,7 +270,9 @@ def test_a_plan_without_the_images_that_a_claim_needs_says_so(run: Run, decay: P
 def test_an_extension_has_the_further_seeds_and_names_its_parent(run: Run, store: Store, decay: Path) -> None:
     claims = read_claim_file(decay)
     plan = planning.plan_claims(store, "mine", claims, seeds=[0, 1], known_metrics=METRICS, overrides=QUICK)
-    assert run("study", "extend", "mine", "--seeds", "3").code == 0
+    extended = run("study", "extend", "mine", "--seeds", "3")
+    assert extended.code == 0
+    assert "its verdicts rest on these seeds alone; those of mine keep their own." in extended.err
     more = load_plan(store, "mine-2")
     assert (more.seeds, more.look, more.extends, more.extends_sha256) == ([2, 3, 4], 2, "mine", plan.sha256)
     assert (more.claims, more.groups) == (plan.claims, plan.groups)

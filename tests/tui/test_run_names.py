@@ -97,7 +97,8 @@ def test_a_name_is_cut_where_namesakes_are_the_same() -> None:
         cut = [cut_name(name, width) for name in names]
         assert len(set(cut)) == len(names), width
         assert max(map(len, cut)) <= width
-    assert cut_name(names[0], 36) == "fou… s0 · epochs 2, train images 250"
+    assert cut_name(names[0], 36) == "four-conv s0 · epochs 2, images 250"
+    assert cut_name("baseline s4 · learning rate 0.05", 29) == "baseline s4 · lr 0.05"
     assert cut_name(names[0], 31) == "four… s0 · epochs 2, images 250"
     assert cut_name(names[0], 19) == "four-c… s0 · 2, 250"
     assert cut_name(names[2], 13) == "fo… · 12, 500", "namesakes have one seed"

@@ -399,7 +399,7 @@ def test_attack_01_words_of_strangers_reach_no_terminal(open_console: Open, stor
     terminal.wait_for("failed", "B \\x1b]52;c")
     terminal.press("enter")
     terminal.wait_for("Failed (error)", "[bold]loud[/bold]")
-    for page in ("no kernels", "Changed from the defaults", "log \\x1b]52;c", "fingerprint"):
+    for page in ("No kernels", "Changed from the defaults", "log \\x1b]52;c", "fingerprint"):
         terminal.press("]")
         terminal.wait_for(page)
     terminal.press("1", "space", "space", "c")

@@ -181,10 +181,16 @@ def extend(
 ) -> int:
     """Plan further seeds for a study, one more look at its claims.
 
+    The new plan is a study of its own: its verdicts rest on its own runs alone.
+
     Example: alexnet-tui study extend mine --seeds 5
     """
     store = options.open_store(runs_dir)
-    return _print_plan(store, planning.extend(store, name, seeds, new_name=new_name))
+    plan = planning.extend(store, name, seeds, new_name=new_name)
+    code = _print_plan(store, plan)
+    if plan.claims:
+        say(f"note: its verdicts rest on these seeds alone; those of {name} keep their own.")
+    return code
 
 
 def reproduce(

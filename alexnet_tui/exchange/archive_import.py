@@ -21,7 +21,6 @@ from alexnet_tui.exchange.archive_unpack import PLAN, unpack
 from alexnet_tui.files import reason_of
 from alexnet_tui.folder import Folder
 from alexnet_tui.json_io import UNDECODABLE, json_bytes, reason_of_damage
-from alexnet_tui.runs.notes import NOTES_FILE
 from alexnet_tui.runs.origin import IMPORTED_FILE, Imported
 from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.runs.run_files import CHECKPOINTS, EVENTS_FILE, RECORD_FILE
@@ -305,7 +304,6 @@ class _Import:
                     record["plan_sha256"] = ""
                     self.result.released.append(run_id)
                 run.write(RECORD_FILE, json_bytes(record))
-            _unpin(run)
             changed = old_study if new_study != old_study else ""
             run.write(IMPORTED_FILE, json_bytes(msgspec.structs.replace(self.mark, id=run_id, study=changed)))
 
@@ -386,14 +384,6 @@ def _content_key(run: Folder) -> tuple[object, bytes]:
         return kept, b""
     with os.fdopen(descriptor, "rb") as file:
         return kept, hashlib.file_digest(file, "sha256").digest()
-
-
-def _unpin(run: Folder) -> None:
-    """Another person's pinned run is not this one's; notes that cannot be read stay as they are."""
-    with suppress(*UNDECODABLE):
-        notes = msgspec.json.decode(run.read(NOTES_FILE) or b"{}", type=dict[str, object])
-        if notes.pop("pinned", False):
-            run.write(NOTES_FILE, json_bytes(notes))
 
 
 class _Manifest(msgspec.Struct, frozen=True):

@@ -27,7 +27,6 @@ class Notes(msgspec.Struct, frozen=True, kw_only=True):
     label: str = ""
     tags: list[str] = []
     note: str = ""
-    pinned: bool = False
 
 
 class NotesConflictError(StoreError):
@@ -112,9 +111,7 @@ def edit_notes(folder: Folder, seen: Notes, wanted: Notes) -> Notes:
         if fields:
             raise NotesConflictError(folder, fields, current)
         changes = {
-            name: getattr(wanted, name)
-            for name in ("label", "note", "pinned")
-            if getattr(seen, name) != getattr(wanted, name)
+            name: getattr(wanted, name) for name in ("label", "note") if getattr(seen, name) != getattr(wanted, name)
         }
         kept = [tag for tag in current.tags if tag in wanted.tags or tag not in seen.tags]
         added = [tag for tag in wanted.tags if tag not in seen.tags and tag not in kept]

@@ -22,6 +22,7 @@ from alexnet_tui.errors import RunNotFoundError, StoreError, UsageError
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import planning
+from alexnet_tui.tui.settings import change_settings
 
 VALUES = {"baseline": (0.60, 0.30), "low-dropout": (0.57, 0.40), "tanh": (0.58, 0.25), "four-conv": (0.55, 0.30)}
 
@@ -215,7 +216,8 @@ def test_an_experiment_s_name_stands_for_all_its_runs(full: Store) -> None:
 def test_compare_measures_against_the_pinned_run(full: Store) -> None:
     tanh = next(name for name in full.ids() if name.startswith("tanh-s0"))
     base = next(name for name in full.ids() if name.startswith("baseline-s0"))
-    full.change_notes(tanh, lambda _: Notes(pinned=True, label="the \x1b]0;evil\x07 pin"))
+    full.change_notes(tanh, lambda _: Notes(label="the \x1b]0;evil\x07 pin"))
+    change_settings(lambda settings: setattr(settings.folder(full.root), "pinned", tanh))
     data = json.loads(call(full, "compare", base, tanh, "--json", "--no-group").stdout)
     assert [group["is_pinned"] for group in data["groups"]] == [False, True]
     assert data["groups"][0]["differences"]["final_test"] == pytest.approx(0.02, abs=0.005)

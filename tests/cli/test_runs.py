@@ -27,6 +27,7 @@ from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Listing, Store
 from alexnet_tui.text import MISSING
+from alexnet_tui.tui.settings import change_settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -159,7 +160,8 @@ def test_show_tells_all_of_one_run(run: Run, store: Store) -> None:
     shown = json.loads(run("show", "last", "--json").out)
     assert (shown["tags"], shown["note"], shown["pinned"]) == ([], "", False)
     assert "tags" not in run("show", "last").out
-    store.change_notes(record.id, lambda _: Notes(tags=["paper", "odd curve"], note="see section 3", pinned=True))
+    store.change_notes(record.id, lambda _: Notes(tags=["paper", "odd curve"], note="see section 3"))
+    change_settings(lambda settings: setattr(settings.folder(store.root), "pinned", record.id))
     text = run("show", record.id[:-1]).out
     assert re.search(r"tags +paper, odd curve\n", text)
     assert re.search(r"state +failed \(oom\): too big", text)

@@ -70,7 +70,7 @@ def make_study(store: Store, name: str = "mine", seeds: tuple[int, ...] = (0, 1)
 def test_a_run_comes_back_byte_for_byte_and_is_marked(store: Store, other: Store, tmp_path: Path) -> None:
     run_id = write_run(store, CONFIG, label="first").id
     folder = store.path(run_id)
-    store.change_notes(run_id, lambda _: Notes(label="mine", tags=["a"], pinned=True))
+    store.change_notes(run_id, lambda _: Notes(label="mine", tags=["a"]))
     seal = {"size_bytes": 7, "sha256": hashlib.sha256(b"weights").hexdigest()}
     files = {"kernels/e0001.npz": b"k", "trainer.log": b"t"}
     for name, weights in (("e0001", b"weighty"), ("e0002", b"weights"), ("e0003", b"weights2")):

@@ -459,7 +459,7 @@ def test_fault_11_notes_are_replaced_whole_under_parallel_writers(store: Store) 
     def write(name: str) -> None:
         try:
             for index in range(20):
-                store.change_notes(run_id, to(Notes(label=name * 300, tags=[name], note=str(index), pinned=True)))
+                store.change_notes(run_id, to(Notes(label=name * 300, tags=[name], note=str(index))))
         except StoreError as error:
             failures.append(error)
 
@@ -645,13 +645,13 @@ def test_fault_11_two_viewers_change_different_notes_and_none_is_lost(store: Sto
     viewers = [threading.Thread(target=tag, args=(name,)) for name in "ab"]
     for viewer in viewers:
         viewer.start()
-    store.change_notes(record.id, lambda old: replace(old, pinned=True))
+    store.change_notes(record.id, lambda old: replace(old, label="pin"))
     for viewer in viewers:
         viewer.join()
     notes = store.change_notes(record.id, lambda old: replace(old, note="seen"))
     assert sorted(notes.tags) == sorted(f"{name}{index}" for name in "ab" for index in range(20))
     assert store.notes(record.id) == notes
-    assert (notes.pinned, notes.note) == (True, "seen")
+    assert (notes.label, notes.note) == ("pin", "seen")
 
 
 def test_checkpoints_are_those_on_the_disk(store: Store, tmp_path: Path) -> None:

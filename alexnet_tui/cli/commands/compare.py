@@ -35,12 +35,13 @@ def compare(
 ) -> int:
     """Put runs side by side: mean ± standard deviation over seeds, and only the settings that differ.
 
-    Differences are to the pinned run, else to the first.
+    Differences are to the run that is pinned in the console, else to the first.
 
     Example: alexnet-tui compare baseline tanh --json
     """
     from alexnet_tui.analysis import compare as comparison
     from alexnet_tui.analysis.selection import select_runs
+    from alexnet_tui.tui.settings import load_settings
 
     store = options.open_store(runs_dir)
     found = select_runs(store, runs, has_foreign=True)
@@ -50,11 +51,12 @@ def compare(
         raise UsageError(
             f"compare needs two or more runs, or a study that has them; this is {counted(len(ids), 'run')}."
         )
+    pinned = load_settings().folder(store.root).pinned
     compared = comparison.compare(
         found.histories,
         found.states,
         labels=store.labels(ids),
-        pinned=next((run_id for run_id in ids if store.notes(run_id).pinned), None),
+        pinned=pinned if pinned in ids else None,
         is_grouped=group,
     )
     if as_json:

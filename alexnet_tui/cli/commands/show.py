@@ -85,6 +85,8 @@ def show(run: options.RunName, as_json: options.AsJson = False, runs_dir: option
 
 def _details(store: Store, history: RunHistory) -> dict[str, Json]:
     """What `show` adds to the summary."""
+    from alexnet_tui.tui.settings import load_settings
+
     notes = store.notes(history.id)
     config = history.record.config
     columns = history.epochs.columns
@@ -97,7 +99,7 @@ def _details(store: Store, history: RunHistory) -> dict[str, Json]:
         "warnings": list(history.warnings),
         "tags": list(notes.tags),
         "note": notes.note,
-        "pinned": notes.pinned,
+        "pinned": load_settings().folder(store.root).pinned == history.id,
         "bit_exact": history.bit_exact,
         "bad_lines": history.bad_lines,
         "missing_events": history.missing_events,

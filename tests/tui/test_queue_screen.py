@@ -963,6 +963,13 @@ def texts_of(cells: list[PlannedRun], width: int, *, turn: int | None = None) ->
     return row_texts
 
 
+def test_groups_that_are_no_variants_are_called_groups_as_on_the_command_line() -> None:
+    tanh = PlannedRun(index=0, variant="tanh", seed=0, state=State.FINISHED, group="tanh")
+    fast = PlannedRun(index=1, variant="baseline", seed=0, state=State.FINISHED, group="learning-rate-0.05")
+    titles = [[column.title for column in queue_view.columns_of(cells)] for cells in ([tanh], [tanh, fast])]
+    assert [one[1] for one in titles] == ["variant", "group"]
+
+
 def test_a_row_says_why_a_cell_failed_and_when_one_starts() -> None:
     failed = PlannedRun(index=1, variant="low-dropout", seed=12, state=State.FAILED, reason="diverged", epochs=100)
     values = {"turn": "", "group": "low-dropout", "seed": "12", "state": "✗ failed (diverged)", "epochs": "0/100"}

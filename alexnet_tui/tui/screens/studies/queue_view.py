@@ -208,9 +208,10 @@ def columns_of(cells: Sequence[PlannedRun], live: Iterable[LiveRun] = ()) -> tup
         max((len(text) for text in texts), default=0)
         for texts in zip(*((_group(cell), cell.swept, cell.run_id) for cell in cells), strict=True)
     )
+    title = "group" if any(_group(cell) != cell.variant for cell in cells) else "variant"
     shown: list[Column[QueueRow, None]] = [
         Column(key="turn", title="#", width=5, rank=4, align_right=True, cell=_turn_cell),
-        Column(key="group", title="variant", width=14, narrow=11, max_width=max(14, group), rank=0, cell=_group_cell),
+        Column(key="group", title=title, width=14, narrow=11, max_width=max(14, group), rank=0, cell=_group_cell),
         Column(key="seed", title="seed", width=4, rank=1, align_right=True, cell=_seed_cell),
         Column(key="state", title="state", width=20, narrow=10, rank=2, cell=_state_cell),
         Column(key="epochs", title="epochs", width=9, rank=5, align_right=True, cell=_epochs_cell),

@@ -19,6 +19,7 @@ from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App, SystemCommand
 from textual.await_remove import AwaitRemove
 from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
 from textual.dom import DOMNode
 from textual.reactive import reactive
 from textual.screen import ModalScreen, Screen
@@ -409,6 +410,14 @@ class ConsoleApp(App[int]):
     def action_leave(self) -> None:
         """Leave; runs continue."""
         self.exit(0)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Stop because of a fault; that a screen misses widgets once the console is left is none.
+
+        Textual (8.2) goes on with a screen that was just opened, and mounts nothing in it any more.
+        """
+        if not (self._exit and isinstance(error, NoMatches)):
+            super()._handle_exception(error)
 
     def _fatal_error(self) -> None:
         """A fault of ours: the traceback goes to a file, a sentence to the terminal."""

@@ -1,5 +1,6 @@
 """The console as a whole: places, themes, help, leaving, and what it does to the terminal."""
 
+import asyncio
 import contextlib
 import fcntl
 import os
@@ -39,6 +40,7 @@ from alexnet_tui.tui.session import OpenCompare
 from alexnet_tui.tui.settings import change_settings, load_settings
 from alexnet_tui.tui.terminal.driver import to_ascii
 from alexnet_tui.tui.terminal.themes import ANSI, DARK, LIGHT
+from alexnet_tui.tui.widgets.bars import PLACES
 from alexnet_tui.tui.widgets.help import WALK, HelpScreen, help_entries
 
 ROOT = Path(__file__).parents[2]
@@ -142,6 +144,22 @@ async def test_without_runs_there_is_no_run_to_show(store: Store) -> None:
     async with console(store) as c:
         await c.press("3")
         assert "There is no run yet" in c.notifications()[-1]
+
+
+@pytest.mark.parametrize("loops", [0, 1, 4])
+@pytest.mark.parametrize("place", [place for place, _ in PLACES[1:]])
+@driven
+async def test_a_place_may_be_left_with_the_console_before_it_is_drawn(
+    store: Store, two: list[str], place: str, loops: int
+) -> None:
+    async with console(store) as c:
+        c.app.session.toggle_marks(two)
+        c.app.action_place(place)
+        for _ in range(loops):
+            await asyncio.sleep(0)
+        assert c.app.screen is not c.runs
+        c.app.action_leave()
+    assert c.app.return_code == 0
 
 
 # Stop and resume

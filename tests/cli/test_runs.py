@@ -50,7 +50,7 @@ def test_runs_lists_every_run_with_its_figures(run: Run, store: Store) -> None:
     assert all(line == line.rstrip() for line in table.splitlines())
     assert "──" not in table
     line = next(line for line in table.splitlines() if done.id in line)
-    assert re.search(r"mine +baseline +literal32 +cifar10 +3 +finished +100% +59\.\d\d% ", line)
+    assert re.search(r"mine +baseline +literal32 +cifar10 +3 epochs 10 finished +100% +59\.\d\d% ", line)
     assert line.rstrip().endswith("█")
 
 
@@ -265,6 +265,23 @@ def test_a_stopped_run_has_the_same_progress_everywhere(run: Run, store: Store) 
         assert " 42% " in line
         assert "(42%)" in run("show", run_id).out
         assert load(store, run_id)[0].progress == 17 / 40
+
+
+def test_runs_of_one_variant_and_seed_are_told_apart_by_their_settings(run: Run, store: Store) -> None:
+    plain = fake_runs.write_run(store, RunConfig(epochs=100))
+    assert "settings" not in run("runs").out, "all are defaults"
+    config = RunConfig(epochs=6, learning_rate=0.05, data="synthetic", threads=1, log_steps=5)
+    record = fake_runs.write_run(store, config)
+    head, *lines = run("runs").out.splitlines()
+    line = next(line for line in lines if line.startswith(record.id))
+    assert "epochs 6, learning rate 0.05" in line
+    assert line.index("epochs 6") == head.index("settings")
+    slow = fake_runs.write_run(store, RunConfig(epochs=6, learning_rate=0.02, data="synthetic"))
+    assert run("delete", plain.id, "--yes").code == 0
+    lines = [line for line in run("runs").out.splitlines() if line.startswith("baseline")]
+    assert ["epochs 6" in line for line in lines] == [False, False], "what all have is not said of each"
+    shown = {line.split()[0]: "learning rate 0.02" in line for line in lines}
+    assert shown == {slow.id: True, record.id: False}
 
 
 def test_a_run_whose_trainer_died_has_crashed_wherever_people_read_it(run: Run, store: Store) -> None:

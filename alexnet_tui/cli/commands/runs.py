@@ -1,7 +1,7 @@
 """``runs``: the runs on record, as a table and as JSON."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Annotated
 
@@ -14,7 +14,7 @@ from alexnet_tui.cli.output import Json, can_draw, say, write_json
 from alexnet_tui.cli.tables import TONE_STYLES, Column, print_table
 from alexnet_tui.command_lines import shell_command
 from alexnet_tui.config.first_run import FIRST_RUN_WORDS
-from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.config.hyperparameters import SPECS, RunConfig, settings_text
 from alexnet_tui.errors import ExitCode, StoreError
 from alexnet_tui.runs import stop_request
 from alexnet_tui.runs.follow import load
@@ -36,6 +36,7 @@ from alexnet_tui.text import (
     natural_key,
     printable,
 )
+from alexnet_tui.tui.run_names import UNNAMED_FIELDS
 
 _SHOWN_RUNS, _SHOWN_PROBLEMS = 50, 5
 _SPARKLINE_WIDTH = 16
@@ -64,6 +65,7 @@ class Row(msgspec.Struct, frozen=True):
         label: The user's own name for it.
         is_reference: One of the shipped runs.
         is_stopping: It is running and has been asked to stop.
+        settings: Those that are no defaults and no column, in which it differs from other runs of the list.
     """
 
     history: RunHistory
@@ -71,6 +73,7 @@ class Row(msgspec.Struct, frozen=True):
     label: str
     is_reference: bool
     is_stopping: bool = False
+    settings: str = ""
 
     @property
     def marks(self) -> str:
@@ -111,10 +114,11 @@ class Row(msgspec.Struct, frozen=True):
 _COLUMNS: tuple[Column[Row], ...] = (
     Column("run", 0, lambda row: row.history.id),
     Column("label", 6, lambda row: printable(row.label, 40)),
-    Column("variant", 13, lambda row: row.setting("variant"), can_share=True),  # A run's id begins with it.
-    Column("front end", 9, lambda row: row.setting("front_end"), can_share=True),
-    Column("data", 10, lambda row: row.setting("data"), can_share=True),
-    Column("seed", 12, lambda row: row.setting("seed"), right=True),
+    Column("variant", 14, lambda row: row.setting("variant"), can_share=True),  # A run's id begins with it.
+    Column("front end", 10, lambda row: row.setting("front_end"), can_share=True),
+    Column("data", 11, lambda row: row.setting("data"), can_share=True),
+    Column("seed", 13, lambda row: row.setting("seed"), right=True),
+    Column("settings", 8, lambda row: row.settings),
     Column(
         "state",
         1,
@@ -125,10 +129,10 @@ _COLUMNS: tuple[Column[Row], ...] = (
     Column(f"best{SELECTED_MARK}", 4, lambda row: format_percent(row.value("max_test")), right=True),
     Column("last", 3, lambda row: format_percent(row.value("last_test")), right=True),
     Column("gap", 7, lambda row: format_points(row.value("gap")), right=True),
-    Column("T25", 11, lambda row: METRICS["t25"].mean_text(row.value("t25")), right=True),
+    Column("T25", 12, lambda row: METRICS["t25"].mean_text(row.value("t25")), right=True),
     Column("time", 5, lambda row: format_duration(row.value("time")), right=True),
-    Column("age", 8, lambda row: format_duration(row.age_seconds), right=True),
-    Column("test accuracy", 14, lambda row: curve(row.history, _SPARKLINE_WIDTH)),
+    Column("age", 9, lambda row: format_duration(row.age_seconds), right=True),
+    Column("test accuracy", 15, lambda row: curve(row.history, _SPARKLINE_WIDTH)),
 )
 
 
@@ -164,7 +168,7 @@ def runs(
     if as_json:
         write_json([summary(row) for row in rows])
     elif rows:
-        print_table(_COLUMNS, rows, ", `show RUN` and --json have")
+        print_table(_COLUMNS, _with_settings(rows), ", `show RUN` and --json have")
         if any(row.history.num_epochs_done for row in rows):
             say(f"{SELECTED_MARK.strip()} {SELECTED_ON_TEST}: the highest of all epochs.")
         for row in rows:
@@ -173,6 +177,19 @@ def runs(
         say(warning)
     _print_omissions(store, listing, limit)
     return ExitCode.DONE
+
+
+def _with_settings(rows: Sequence[Row]) -> list[Row]:
+    """Rows that say what makes each another experiment than others of its variant."""
+    hidden = UNNAMED_FIELDS.union(_SHOWN_SETTINGS)
+    own = [row for row in rows if row.history.record.foreign is None]
+    alike = {name for name in SPECS if len({getattr(row.config, name) for row in own}) == 1}
+    told = []
+    for row in rows:
+        changes = {name: new for name, (_, new) in row.config.changes().items() if name not in hidden | alike}
+        text = "" if row.history.record.foreign else printable(settings_text(changes), 60)
+        told.append(msgspec.structs.replace(row, settings=text))
+    return told
 
 
 def _ranked(store: Store, records: Iterable[RunRecord]) -> list[RunRecord]:

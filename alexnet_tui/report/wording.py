@@ -9,6 +9,7 @@ from alexnet_tui.analysis.verdict.effect import amount_text, p_value
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict
 from alexnet_tui.analysis.verdict.rules import Verdict
 from alexnet_tui.analysis.verdict.secondary import Secondary
+from alexnet_tui.command_lines import shell_command
 from alexnet_tui.config.protocols import BEST_LEARNING_RATE, PROTOCOLS
 from alexnet_tui.report.content import Provenance, Report, Section
 from alexnet_tui.report.table import Row
@@ -166,7 +167,15 @@ def registered(section: Section) -> str:
         return f"{words}; `{section.register}` registers the claims and new runs."
     seeds = f"{counted(plan.num_seeds, 'seed')} a group"
     extends = f", extending {plan.extends} (look {plan.look})" if plan.extends else ""
-    return f"Registered as {plan.study} on {_day(plan.created)}, plan {plan.sha256[:12]}, {seeds}{extends}."
+    words = f"Registered as {plan.study} on {_day(plan.created)}, plan {plan.sha256[:12]}, {seeds}{extends}."
+    needed = max((one.seeds_needed for one in section.claims if one.seeds_needed), default=0)
+    if needed <= plan.num_seeds:
+        return words
+    command = shell_command("study", "extend", plan.study, "--seeds", str(needed))
+    return (
+        f"{words} `{command}` plans as many further seeds as what is inconclusive needs with this spread; they are"
+        " judged by themselves."
+    )
 
 
 def families(report: Report) -> str:

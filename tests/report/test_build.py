@@ -18,6 +18,7 @@ from fake_runs import write_run
 from alexnet_tui.analysis.metrics import METRICS, smoothed
 from alexnet_tui.analysis.samples import RunValue, make_sample, sample_text
 from alexnet_tui.analysis.selection import select_runs
+from alexnet_tui.analysis.verdict.rules import Verdict
 from alexnet_tui.config.claims import Claim, load_claims
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import RunNotFoundError
@@ -28,7 +29,7 @@ from alexnet_tui.report.html import to_html
 from alexnet_tui.report.latex import escape_latex, to_latex
 from alexnet_tui.report.markdown import escape_markdown, to_markdown
 from alexnet_tui.report.trace import explain
-from alexnet_tui.report.wording import families, provenance
+from alexnet_tui.report.wording import families, provenance, registered
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.runs.store import Store
@@ -396,6 +397,21 @@ def test_gather_takes_studies_and_runs_by_name(store: Store) -> None:
     assert [history.id for history in select_runs(store, [run_id]).histories] == [run_id]
     with pytest.raises(RunNotFoundError, match="no study and no run 'nothing'"):
         select_runs(store, ["nothing"])
+
+
+def test_what_is_inconclusive_comes_with_the_command_that_plans_enough_seeds(clear: Report) -> None:
+    four = {"gap": 0.25, "t25": 6.0, "final": 0.595}
+    (section,) = build_planned(study(spread=0.005, shift={**CLEAR, "four-conv": four})).sections
+    assert section.registration is not None
+    needed = max(one.seeds_needed or 0 for one in section.claims)
+    assert needed > section.registration.num_seeds
+    command = f"`alexnet-tui study extend {section.registration.study} --seeds {needed}`"
+    assert command in registered(section)
+    assert "study extend" not in registered(clear.sections[0]), "each claim is decided"
+    four["final"] = 0.5952
+    (section,) = build_planned(study(shift={**CLEAR, "four-conv": four})).sections
+    assert section.claims[2].verdict is Verdict.INCONCLUSIVE
+    assert "study extend" not in registered(section), "there are seeds enough"
 
 
 def test_a_planned_run_that_is_not_there_withholds_the_verdict(store: Store) -> None:

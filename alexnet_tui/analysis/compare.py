@@ -6,7 +6,7 @@ hyperparameters, and what the runs were trained with (data, images, arithmetic, 
 judges nothing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -14,7 +14,7 @@ from alexnet_tui.analysis.conditions import CONDITIONS, NON_BLOCKING_CONDITIONS
 from alexnet_tui.analysis.groups import NO_STATES, Group, Grouping, States, group_runs, state_word
 from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.samples import Sample, sample
-from alexnet_tui.config.hyperparameters import SPECS, format_value, meaning_of
+from alexnet_tui.config.hyperparameters import SPECS, RunConfig, default_of, format_value, meaning_of, settings_text
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State
 from alexnet_tui.text import MISSING
@@ -31,6 +31,8 @@ class ComparedGroup(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: The label of a single run, the id of one that is not averaged with its like, else the variant.
+        distinction: Settings that tell it from other groups of its name, without those that have their defaults:
+            ``learning rate 0.03``; or empty.
         run_ids: Its runs, by seed.
         seeds: Their seeds; none of a run that another program trained.
         states: Their states in words.
@@ -52,6 +54,7 @@ class ComparedGroup(msgspec.Struct, frozen=True, kw_only=True):
     differences: Mapping[str, float | None]
     is_base: bool
     is_pinned: bool
+    distinction: str = ""
     alone: str = ""
     is_finished: bool = True
 
@@ -99,9 +102,12 @@ def compare(
     has_pin = [pinned in {run.id for run in one.runs} for one in groups]
     base = has_pin.index(True) if any(has_pin) else 0
     cells = [{name: sample(one.runs, METRICS[name]) for name in metrics} for one in groups]
+    names = [_name(one, labels or {}) for one in groups]
+    distinctions = _distinctions(names, [one.runs[0].record.config for one in groups], differing)
     compared = tuple(
         ComparedGroup(
-            name=_name(one, labels or {}),
+            name=names[index],
+            distinction=distinctions[index],
             run_ids=tuple(run.id for run in one.runs),
             seeds=tuple(run.record.config.seed for run in one.runs if run.record.foreign is None),
             states=tuple("foreign" if run.record.foreign else state_word(run, states) for run in one.runs),
@@ -125,6 +131,22 @@ def _name(members: _Members, labels: Mapping[str, str]) -> str:
     if len(members.runs) == 1 and label:
         return label
     return first.id if members.alone else first.record.config.variant
+
+
+def _distinctions(names: Sequence[str], configs: Sequence[RunConfig], differing: Iterable[str]) -> list[str]:
+    """What tells each group from the others of its name: see `ComparedGroup.distinction`."""
+    values = {field: [getattr(config, field) for config in configs] for field in differing if field in SPECS}
+    found = []
+    for index, name in enumerate(names):
+        namesakes = [place for place, other in enumerate(names) if other == name]
+        settings = {
+            field: of_all[index]
+            for field, of_all in values.items()
+            if len({of_all[place] for place in namesakes}) > 1
+            and (field == "seed" or of_all[index] != default_of(field))
+        }
+        found.append(settings_text(settings))
+    return found
 
 
 def _grouped(histories: Sequence[RunHistory], states: States) -> list[_Members]:

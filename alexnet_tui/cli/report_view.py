@@ -170,9 +170,13 @@ def print_comparison(console: Console, compared: Comparison) -> None:
             for cells in zip(*(row for _, row in (*settings, *results)), strict=True)
         ]
         if settings:
-            console.print(_side_by_side("Differs in", part, widths, settings))
+            names = [one.name for one in part]
+            console.print(_side_by_side("Differs in", part, names, widths, settings))
             _line(console, "")
-        console.print(_side_by_side("Results", part, widths, results))
+        names = [
+            as_written(f"{one.name} · {one.distinction}", console.file) if one.distinction else one.name for one in part
+        ]
+        console.print(_side_by_side("Results", part, names, widths, results))
         _line(console, "")
     for group in compared.groups:
         if group.alone:
@@ -181,13 +185,17 @@ def print_comparison(console: Console, compared: Comparison) -> None:
 
 
 def _side_by_side(
-    title: str, groups: Sequence[ComparedGroup], widths: Sequence[int], rows: Iterable[tuple[str, list[str]]]
+    title: str,
+    groups: Sequence[ComparedGroup],
+    names: Sequence[str],
+    widths: Sequence[int],
+    rows: Iterable[tuple[str, list[str]]],
 ) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
     table.add_column(title, min_width=_LABEL_WIDTH - _GAP)
-    for group, width in zip(groups, widths, strict=True):
-        name = f"{printable(group.name, 40)}{' (pinned)' if group.is_pinned else ''}"
-        table.add_column(Text(name), justify="right", width=max(width, _GROUP_WIDTH - _GAP))
+    for group, name, width in zip(groups, names, widths, strict=True):
+        shown = printable(name, 120) + (" (pinned)" if group.is_pinned else "")
+        table.add_column(Text(shown), justify="right", width=max(width, _GROUP_WIDTH - _GAP))
     for label, values in rows:
         table.add_row(label, *(Text(printable(value, 60)) for value in values), style="" if label else "dim")
     return table

@@ -1,5 +1,7 @@
 """Groups over seeds, what differs, and differences to the pinned run."""
 
+from typing import Any
+
 import pytest
 from fake_histories import make_history, study
 from msgspec.structs import replace
@@ -48,6 +50,24 @@ def test_times_that_were_reached_before_the_first_measurement_have_no_difference
     other = sample([make_history("tanh", seed, t25=4.9) for seed in (0, 1)], metric)
     assert (partly.mean, other.mean) == pytest.approx((5.0, 4.9), abs=1e-3)
     assert best_cells(metric, [partly, other]) == [False] * 2, "0.5 is known as at most 1: the first may be 4.5"
+
+
+def test_groups_of_one_variant_are_told_apart_by_their_settings() -> None:
+    def runs(variant: str, **settings: Any) -> list[RunHistory]:
+        of = "".join(settings.values())
+        return [make_history(variant, seed, run_id=f"{variant}-{of}-{seed}", **settings) for seed in (0, 1)]
+
+    fast = runs("baseline", learning_rate="0.03")
+    others = [*runs("baseline", learning_rate="0.1", momentum="0"), *runs("tanh", learning_rate="0.03")]
+    groups = compare([*runs("baseline"), *fast, *others]).groups
+    assert [(one.name, one.distinction) for one in groups] == [
+        ("baseline", ""),
+        ("baseline", "learning rate 0.03"),
+        ("baseline", "learning rate 0.1, momentum 0"),
+        ("tanh", ""),
+    ]
+    single = compare(fast, is_grouped=False).groups
+    assert [one.distinction for one in single] == ["seed 0", "seed 1"]
 
 
 def test_only_what_differs_is_listed() -> None:

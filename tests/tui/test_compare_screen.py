@@ -176,6 +176,14 @@ def test_a_group_is_called_by_the_label_that_all_its_runs_have(store: Store, lab
     assert group.name == name
 
 
+def test_groups_of_one_variant_are_called_by_the_settings_that_differ(store: Store) -> None:
+    found = histories(
+        store, *((config(seed=seed, learning_rate=rate), 0.5) for rate in ("0.01", "0.03") for seed in ("0", "1"))
+    )
+    _, groups = rows_of(found, is_grouped=True)
+    assert [entry.name for entry in groups] == ["baseline n=2", "baseline n=2 · learning rate 0.03"]
+
+
 def test_groups_are_finished_runs_of_all_but_the_seed_with_mean_and_deviation(store: Store) -> None:
     found = histories(
         store, (config(), 0.5), (config(variant="tanh"), 0.55), (config(seed="1"), 0.6), (config(seed="2"), 0.7)

@@ -105,10 +105,11 @@ def entries_of(
 
 
 def _group_name(group: ComparedGroup, labels: Mapping[str, str]) -> str:
-    """The label that all its runs have, else the variant, and how many they are."""
+    """The label that all its runs have, else the variant, how many they are, and what tells them from namesakes."""
     found = {labels.get(run_id, "") for run_id in group.run_ids}
     stem = (found.pop() if len(found) == 1 else "") or printable(group.name, 80)
-    return f"{stem} n={len(group.run_ids)}"
+    distinction = f" · {group.distinction}" if group.distinction else ""
+    return f"{stem} n={len(group.run_ids)}{distinction}"
 
 
 def _numbered(names: Iterable[str]) -> list[str]:

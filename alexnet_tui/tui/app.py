@@ -369,7 +369,7 @@ class ConsoleApp(App[int]):
         from alexnet_tui.tui.widgets.palette import Palette  # Not needed to start.
 
         if not isinstance(self.screen, ModalScreen):
-            self.push_screen(Palette(id="--command-palette"))
+            self.push_screen(Palette())
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette has what the screen's keys do, under the same names, also where a text field has the keys."""

@@ -214,7 +214,7 @@ async def test_details_that_arrive_while_the_dialog_closes_are_dropped(store: St
         lambda: ConfirmScreen("Sure?", ["…"], action="Do", details=lambda: ["more"]),
         lambda: HelpScreen([], filter_words=()),
         lambda: StudyForm(defaults("")),
-        lambda: Palette(id="--command-palette"),
+        Palette,
     ],
 )
 @driven
@@ -243,3 +243,16 @@ async def test_an_answer_below_another_screen_closes_neither(store: Store) -> No
         assert (c.app.screen, answers) == (upper, [])
         await c.press("n", "y")
         assert (c.app.screen, answers) == (c.runs, [False, True])
+
+
+@driven
+async def test_a_palette_may_be_opened_while_one_is_being_closed(store: Store) -> None:
+    async with console(store) as c:
+        for _ in range(3):
+            c.app.action_command_palette()
+            await asyncio.sleep(0)
+            c.app.show_runs()
+        c.app.action_command_palette()
+        await c.pilot.pause()
+        assert isinstance(c.app.screen, Palette)
+        assert c.app.is_running

@@ -3,9 +3,12 @@
 ``MONKEY_SEEDS=100:120 MONKEY_ACTS=2000 pytest tests/tui/test_monkey.py`` plays longer games than the few of every day.
 """
 
+import asyncio
 import os
 import random
+import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -21,6 +24,7 @@ from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import planning
 from alexnet_tui.tui.screens.new_run import launch
+from alexnet_tui.tui.session import OpenCompare, OpenNewRun, OpenPictures, OpenReport, OpenRun, OpenRuns, OpenStudy
 
 CHARACTERS = "abcdefghijklmnoprstuvwxyzABCDEFGHIJKLMNOPRSTUVWXYZ0123456789[]+-=/?!:<>., "
 NAMED = (
@@ -28,6 +32,8 @@ NAMED = (
     *("home", "end", "pageup", "pagedown", "shift+left", "shift+right", "shift+up", "shift+down"),
     *("f1", "f2", "f3", "f4", "f6", "f7", "f8", "ctrl+r", "ctrl+s", "ctrl+g", "ctrl+u", "ctrl+p", "ctrl+c"),
 )
+OPENING = ("?", "L", "T", "D", "s", "i", "]", "f", "w", "ctrl+p", "escape")
+"""Keys that open a dialog, a page or a place, and the one that closes them."""
 SIZES = ((80, 24), (160, 45), (40, 12), (110, 36), (5, 3), (6, 10), (1, 1), (200, 8))
 
 
@@ -83,6 +89,30 @@ async def play(store: Store, seed: int, num_acts: int) -> None:
         c.text()
 
 
+def happen(c: Driver, chance: random.Random, run_ids: Sequence[str]) -> None:
+    """A key, a way to a place, news of runs, or a run that goes; nothing is waited for."""
+    first, second = chance.sample(run_ids, 2)
+    key = chance.choice((*OPENING, *NAMED, *CHARACTERS) if chance.random() < 0.5 else OPENING)
+    ways = [
+        OpenRun(first),
+        OpenCompare([first, second]),
+        OpenPictures([first, second]),
+        OpenNewRun(chance.choice((first, None))),
+        OpenReport(chance.choice(("mine", None))),
+        OpenStudy(None),
+        OpenRuns(),
+    ]
+    match chance.randrange(8):
+        case 0 | 1 | 2:
+            c.app.post_message(events.Key(key, None) if key in NAMED else key_of(key))
+        case 3 | 4 | 5:
+            c.app.post_message(chance.choice(ways))
+        case 6:
+            c.app.post_runs_changed(run_ids)
+        case 7 if chance.random() < 0.3:
+            shutil.rmtree(c.app.session.store.root / first, ignore_errors=True)
+
+
 @pytest.fixture(autouse=True)
 def harmless(store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Nothing is downloaded, and exports go to a folder of the test."""
@@ -107,6 +137,23 @@ async def test_random_input_never_ends_the_console(store: Store, seed: int) -> N
 @driven
 async def test_much_random_input_never_ends_the_console(store: Store, seed: int) -> None:
     await play(store, seed, 120)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 16, 50])  # The last two once made it hang.
+@driven
+async def test_what_comes_on_the_heels_of_something_else_never_ends_the_console(store: Store, seed: int) -> None:
+    chance, run_ids = random.Random(seed), store.ids()
+    async with console(store) as c:
+        commands = c.app.session.commands
+        commands.trainer = commands.worker = commands.prober = (sys.executable, "-c", "pass")
+        for _ in range(80):
+            happen(c, chance, run_ids)
+            for _ in range(chance.choice((0, 0, 1, 2, 3, 5, 9))):
+                await asyncio.sleep(0)
+            if chance.random() < 0.1:
+                await c.pilot.pause()
+            assert c.app._exception is None
 
 
 @pytest.mark.skipif("MONKEY_SEEDS" not in os.environ, reason="only where asked for")

@@ -14,7 +14,7 @@ from alexnet_tui.analysis.conditions import CONDITIONS, NON_BLOCKING_CONDITIONS
 from alexnet_tui.analysis.groups import NO_STATES, Group, Grouping, States, group_runs, state_word
 from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.samples import Sample, sample
-from alexnet_tui.config.hyperparameters import SPECS, RunConfig, default_of, format_value, meaning_of, settings_text
+from alexnet_tui.config.hyperparameters import SPECS, default_of, format_value, meaning_of, settings_text
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State
 from alexnet_tui.text import MISSING
@@ -103,7 +103,7 @@ def compare(
     base = has_pin.index(True) if any(has_pin) else 0
     cells = [{name: sample(one.runs, METRICS[name]) for name in metrics} for one in groups]
     names = [_name(one, labels or {}) for one in groups]
-    distinctions = _distinctions(names, [one.runs[0].record.config for one in groups], differing)
+    distinctions = _distinctions(names, [one.runs[0] for one in groups], differing)
     compared = tuple(
         ComparedGroup(
             name=names[index],
@@ -133,11 +133,15 @@ def _name(members: _Members, labels: Mapping[str, str]) -> str:
     return first.id if members.alone else first.record.config.variant
 
 
-def _distinctions(names: Sequence[str], configs: Sequence[RunConfig], differing: Iterable[str]) -> list[str]:
+def _distinctions(names: Sequence[str], firsts: Sequence[RunHistory], differing: Iterable[str]) -> list[str]:
     """What tells each group from the others of its name: see `ComparedGroup.distinction`."""
+    configs = [first.record.config for first in firsts]
     values = {field: [getattr(config, field) for config in configs] for field in differing if field in SPECS}
     found = []
     for index, name in enumerate(names):
+        if firsts[index].record.foreign:  # Its settings are not known.
+            found.append("")
+            continue
         namesakes = [place for place, other in enumerate(names) if other == name]
         settings = {
             field: of_all[index]

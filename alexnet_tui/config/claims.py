@@ -5,8 +5,10 @@ a list of these, word for word.
 """
 
 import math
+import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -14,7 +16,7 @@ import msgspec
 
 from alexnet_tui.config.hyperparameters import RunConfig, Value, default_of, format_value, parse_field
 from alexnet_tui.config.variants import VARIANTS, nearest
-from alexnet_tui.errors import ClaimError, ConfigError
+from alexnet_tui.errors import ClaimError, ConfigError, UsageError
 from alexnet_tui.files import reason_of
 from alexnet_tui.text import printable, quoted
 from alexnet_tui.validation_errors import Fault, fault_of
@@ -41,6 +43,7 @@ No accuracies lie 100 points apart, and a thousandfold effect is too small to ma
 the effect lies whatever the runs say.
 """
 MAX_CLAIMS = 50
+_MAX_FILES = 50
 _MAX_BYTES = 1 << 20
 _FOLDER = Path(__file__).parent / "claim_sets"
 _T = TypeVar("_T")
@@ -179,26 +182,39 @@ def load_claims(name: str) -> list[Claim]:
     return read_claim_file(_FOLDER / f"{name}.toml")
 
 
+def find_claims(text: str) -> list[Claim]:
+    """The claims of a set of the program or of a file.
+
+    Raises:
+        UsageError: There is neither.
+        ClaimError: The file holds no claims, or wrong ones.
+    """
+    if text in claim_sets():
+        return load_claims(text)
+    if not os.path.lexists(text):
+        hint = nearest(text, claim_sets())
+        raise UsageError(f"there is no set of claims and no file {quoted(text)}; {hint}")
+    return read_claim_file(Path(text))
+
+
+def claim_files(folder: Path) -> list[str]:
+    """Names of the TOML files of a folder that have claims in them, right ones or wrong ones."""
+    found = []
+    for path in sorted(folder.glob("*.toml"))[:_MAX_FILES]:
+        if path.is_file():  # Nothing is ever read from a pipe that nobody was asked about.
+            with suppress(ClaimError):
+                found += [path.name] if "claim" in _read_toml(path) else []
+    return found
+
+
 def read_claim_file(path: Path) -> list[Claim]:
     """The claims of a TOML file, each checked.
 
     Raises:
         ClaimError: The file cannot be read, or a claim in it is not one; with a sentence for each fault.
     """
-    import tomllib  # The command line begins without it.
-
     try:
-        with path.open("rb") as file:
-            text = file.read(_MAX_BYTES + 1)
-        if len(text) > _MAX_BYTES:
-            raise ClaimError(path, ["it is too large for claims."])
-        content = tomllib.loads(text.decode())
-    except OSError as error:
-        raise ClaimError(path, [f"it cannot be read ({reason_of(error)})."]) from error
-    except (ValueError, RecursionError) as error:  # No UTF-8, no TOML, or a number of thousands of digits.
-        raise ClaimError(path, [f"it is no TOML: {printable(str(error), 200)}"]) from error
-    try:
-        claims = msgspec.convert(content, _ClaimFile).claim
+        claims = msgspec.convert(_read_toml(path), _ClaimFile).claim
     except msgspec.ValidationError as error:
         raise ClaimError(path, [printable(_in_plain_words(fault_of(error)), 300)]) from error
     problems: list[str] = []
@@ -208,6 +224,26 @@ def read_claim_file(path: Path) -> list[Claim]:
     if problems:
         raise ClaimError(path, problems)
     return claims
+
+
+def _read_toml(path: Path) -> dict[str, object]:
+    """What a TOML file holds.
+
+    Raises:
+        ClaimError: It cannot be read.
+    """
+    import tomllib  # The command line begins without it.
+
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MAX_BYTES + 1)
+        if len(text) > _MAX_BYTES:
+            raise ClaimError(path, ["it is too large for claims."])
+        return tomllib.loads(text.decode())
+    except OSError as error:
+        raise ClaimError(path, [f"it cannot be read ({reason_of(error)})."]) from error
+    except (ValueError, RecursionError) as error:  # No UTF-8, no TOML, or a number of thousands of digits.
+        raise ClaimError(path, [f"it is no TOML: {printable(str(error), 200)}"]) from error
 
 
 def group_config(settings: Mapping[str, Value], overrides: Mapping[str, str], seed: int = 0) -> RunConfig:

@@ -19,7 +19,7 @@ from textual.widgets import Input, Static
 
 from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.time_estimate import step_settings
-from alexnet_tui.config.claims import groups_of, load_claims
+from alexnet_tui.config.claims import claim_sets, groups_of, load_claims, read_claim_file
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.protocols import PROTOCOLS, plan_configs, swept_text
 from alexnet_tui.errors import ConfigError, LaunchError
@@ -619,7 +619,7 @@ async def test_a_set_of_claims_is_chosen_shown_and_registered(store: Store) -> N
     async with console(store, size=(120, 40)) as driver:
         screen = await opened(driver)
         await driver.press("n")
-        await fill(driver, name="mine", seeds="2", epochs="1", data="synthetic")
+        await fill(driver, name="mine", seeds="2", epochs="9", data="synthetic")
         await driver.wait_for(lambda: all(one in said(driver) for one in sentences("study")))
         driver.app.screen.query_one("#edit-claims").focus()
         await driver.press("right")
@@ -633,9 +633,51 @@ async def test_a_set_of_claims_is_chosen_shown_and_registered(store: Store) -> N
         await driver.wait_for(lambda: screen.now is not None)
         plan = load_plan(store, "mine")
         assert (plan.claims, len(plan.configs)) == (load_claims("paper2012"), 2 * num_groups)
-        assert plan.overrides == {"epochs": "1", "data": "synthetic"}
+        assert plan.overrides == {"epochs": "9", "data": "synthetic"}
         assert plan.sha256 in driver.text()
         assert any(plan.sha256 in one for one in driver.notifications())
+
+
+OWN_CLAIMS = """
+[[claim]]
+name = "decay-lowers-the-gap"
+statement = "Weight decay lowers the gap."
+source = "ours"
+metric = "gap"
+unit = "points"
+direction = "lower"
+smallest_effect = 1.0
+group = { weight_decay = 0.0005 }
+reference = { weight_decay = 0 }
+"""
+
+
+@driven
+async def test_a_file_of_own_claims_is_offered_shown_and_registered(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.toml").write_text(OWN_CLAIMS)
+    (tmp_path / "wrong.toml").write_text(OWN_CLAIMS.replace('"gap"', '"gab"'))
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\n')
+    os.mkfifo(tmp_path / "pipe.toml")
+    monkeypatch.chdir(tmp_path)
+    async with console(store, size=(120, 40)) as driver:
+        screen = await opened(driver)
+        await driver.press("n")
+        await fill(driver, name="decay", data="synthetic", epochs="9")
+        field = driver.app.screen.query_one("#edit-claims", ChoiceField)
+        await driver.wait_for(lambda: any(option.value == "mine.toml" for option in field.options))
+        assert [option.value for option in field.options] == ["protocol", *claim_sets(), "mine.toml", "wrong.toml"]
+        field.choose("wrong.toml")
+        await driver.wait_for(lambda: "there is no metric 'gab'" in said(driver))
+        await driver.press("ctrl+s")
+        assert study_files.names(store) == []
+        field.choose("mine.toml")
+        await driver.wait_for(lambda: "2 groups x 5 seeds = 10 runs" in said(driver))
+        assert "decay-lowers-the-gap: Gap lower with weight decay 0.0005 than 0, 1 point or more" in said(driver)
+        await driver.press("ctrl+s")
+        await driver.wait_for(lambda: screen.now is not None)
+        assert load_plan(store, "decay").claims == read_claim_file(tmp_path / "mine.toml")
 
 
 @driven

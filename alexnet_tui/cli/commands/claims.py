@@ -1,6 +1,5 @@
 """``claims``: the sets of claims there are, what each says, and whether a file of one's own can be judged."""
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,11 +11,10 @@ import typer
 from alexnet_tui.analysis.metrics import METRICS, heading_of
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import say, write_json
-from alexnet_tui.config.claims import Claim, claim_sets, groups_of, load_claims, read_claim_file
+from alexnet_tui.config.claims import Claim, claim_sets, find_claims, groups_of, load_claims, read_claim_file
 from alexnet_tui.config.hyperparameters import settings_text
-from alexnet_tui.config.variants import nearest
-from alexnet_tui.errors import ClaimError, ExitCode, UsageError
-from alexnet_tui.text import counted, printable, quoted
+from alexnet_tui.errors import ClaimError, ExitCode
+from alexnet_tui.text import counted, printable
 
 
 def register(app: typer.Typer) -> None:
@@ -75,7 +73,7 @@ def show(
     """
     from alexnet_tui.analysis.verdict.claim_checks import problems
 
-    claims = read_claims(name)
+    claims = find_claims(name)
     if as_json:
         write_json(msgspec.to_builtins(claims))
         return ExitCode.DONE
@@ -123,21 +121,6 @@ def _print_problems(file: Path | str, sentences: Sequence[str]) -> int:
     for sentence in sentences:
         say(printable(f"{file}: {sentence}", 600))
     return ExitCode.USAGE
-
-
-def read_claims(text: str) -> list[Claim]:
-    """The claims of a set of the program or of a file.
-
-    Raises:
-        UsageError: There is neither.
-        ClaimError: The file holds no claims.
-    """
-    if text in claim_sets():
-        return load_claims(text)
-    if not os.path.lexists(text):
-        hint = nearest(text, claim_sets())
-        raise UsageError(f"there is no set of claims and no file {quoted(text)}; {hint}")
-    return read_claim_file(Path(text))
 
 
 def _lines(claim: Claim) -> Iterator[str]:

@@ -1,14 +1,13 @@
 """``study`` and its commands that plan: ``new``, ``extend``, and ``reproduce``, which also runs and judges."""
 
 import platform
-from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
 
 from alexnet_tui.cli import options
 from alexnet_tui.cli.commands import study_readings, study_run, study_show, study_status
-from alexnet_tui.cli.commands.claims import complete_set, read_claims
+from alexnet_tui.cli.commands.claims import complete_set
 from alexnet_tui.cli.commands.study_run import Parallel, study_command, work_through
 from alexnet_tui.cli.commands.study_show import claim_lines, size_of
 from alexnet_tui.cli.generated_options import GroupedCommand, given_text, with_hyperparameters
@@ -125,33 +124,16 @@ def new(
         return _print_plan(store, plan)
     if (variants, protocol) != (_ALL, REPORT):
         raise UsageError("--claims decides the groups of runs; leave --variants and --protocol away.")
+    from alexnet_tui.analysis.verdict.claim_plan import register_claims
+
     try:
-        plan = _plan_claims(store, name, claims, all_seeds, overrides, label=label)
+        plan = register_claims(store, name, claims, seeds=all_seeds, overrides=overrides, label=label)
     except ClaimError as error:
         for problem in error.problems:
             say(printable(f"{claims}: {problem}", 400))
         say("nothing was planned.")
         return ExitCode.USAGE
     return _print_plan(store, plan)
-
-
-def _plan_claims(
-    store: Store, name: str, claims: str, seeds: Sequence[int], overrides: Mapping[str, str], *, label: str
-) -> Plan:
-    """Plan the groups of runs that a set or a file of claims needs.
-
-    Raises:
-        ClaimError: Some of them cannot be judged; nothing was written.
-    """
-    from alexnet_tui.analysis.metrics import METRICS
-    from alexnet_tui.analysis.verdict.claim_checks import problems
-
-    registered = read_claims(claims)
-    if found := problems(registered, overrides):
-        raise ClaimError(claims, found)
-    return planning.plan_claims(
-        store, name, registered, seeds=seeds, known_metrics=METRICS, overrides=overrides, label=label
-    )
 
 
 def _print_plan(store: Store, plan: Plan) -> int:

@@ -9,7 +9,7 @@ from textual.screen import Screen
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.protocols import plan_configs
-from alexnet_tui.errors import AlexnetTuiError, ConfigError, TooFewImagesError
+from alexnet_tui.errors import AlexnetTuiError, ClaimError, ConfigError, TooFewImagesError
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import planning
 from alexnet_tui.studies.plan import Plan
@@ -99,6 +99,8 @@ class StudyPlanner:
                 field_name = "train_images" if isinstance(error, TooFewImagesError) else "name"
                 if isinstance(error, ConfigError):
                     field_name = error.field
+                elif isinstance(error, ClaimError):
+                    field_name = "claims"
                 self._open_form(request.texts, taken, str(error), field_name)
             else:
                 self._on_planned(request, plan)
@@ -113,15 +115,10 @@ def _write_plan(store: Store, request: StudyRequest) -> Plan:
         AlexnetTuiError: It cannot be planned, or not be written; the sentence says why.
     """
     if request.has_own_claims:
-        from alexnet_tui.analysis.metrics import METRICS
+        from alexnet_tui.analysis.verdict.claim_plan import register_claims  # Not needed to open the form.
 
-        return planning.plan_claims(
-            store,
-            request.name,
-            request.claims,
-            seeds=request.seeds,
-            known_metrics=METRICS,
-            overrides=request.overrides,
+        return register_claims(
+            store, request.name, request.texts["claims"], seeds=request.seeds, overrides=request.overrides
         )
     return planning.plan_variants(
         store,

@@ -6,10 +6,10 @@ from types import MappingProxyType
 import msgspec
 
 from alexnet_tui.analysis.metrics import heading_of
-from alexnet_tui.config.claims import Claim, group_config, groups_of, load_claims
+from alexnet_tui.config.claims import Claim, find_claims, group_config, groups_of
 from alexnet_tui.config.hyperparameters import RunConfig, format_value, settings_text
 from alexnet_tui.config.protocols import PROTOCOLS, REPORT, contents_text, parse_seeds, plan_configs, size_text
-from alexnet_tui.errors import ClaimError, ConfigError
+from alexnet_tui.errors import ClaimError, ConfigError, UsageError
 from alexnet_tui.studies.plan import MAX_CELLS
 from alexnet_tui.studies.study_queue import MAX_AT_ONCE
 from alexnet_tui.text import counted, printable, quoted
@@ -77,10 +77,13 @@ class StudyRequest(msgspec.Struct, frozen=True, kw_only=True):
         """What the plan registers; none where the protocol has no claims.
 
         Raises:
-            ClaimError: The set cannot be read.
+            ConfigError: The set or the file cannot be read.
         """
         name = self.texts["claims"] if self.has_own_claims else PROTOCOLS[self.protocol].claims
-        return load_claims(name) if name else []
+        try:
+            return find_claims(name) if name else []
+        except (ClaimError, UsageError) as error:
+            raise ConfigError("claims", str(error)) from error
 
     @property
     def variants(self) -> list[str]:
@@ -117,8 +120,8 @@ class StudyRequest(msgspec.Struct, frozen=True, kw_only=True):
         """What the plan registers, claim by claim, and how its runs are set."""
         try:
             claims = self.claims
-        except ClaimError as problem:
-            return printable(str(problem), 400)
+        except ConfigError as problem:
+            return printable(problem.reason, 400)
         heading = f"Registers {counted(len(claims), 'claim')}:" if claims else "Registers no claims."
         notes = [f"Note: {reason}." for reason in self.notes()]
         registered = "\n".join([*notes, heading, *(f"- {claim_text(claim)}" for claim in claims)])
@@ -138,7 +141,7 @@ class StudyRequest(msgspec.Struct, frozen=True, kw_only=True):
                 configs = [group_config(settings, self.overrides) for settings in groups]
             else:
                 configs = plan_configs(self.protocol, self.variants, seeds[:1], self.overrides)
-        except (ConfigError, ClaimError):
+        except ConfigError:
             return []
         return [*remarks(claims, len(seeds)), *unassessable(claims, configs, len(seeds))]
 
@@ -160,8 +163,13 @@ class StudyRequest(msgspec.Struct, frozen=True, kw_only=True):
         for name in ("protocol", "variants"):
             if self.texts[name].strip() != defaults("")[name]:
                 raise ConfigError(name, f"the claims decide the groups of runs; leave it at {defaults('')[name]}")
+        from alexnet_tui.analysis.verdict.claim_checks import problems  # Not needed to open the form.
+
         _ = self.at_once
-        groups = groups_of(self.claims, self.overrides)
+        claims = self.claims
+        if found := problems(claims, self.overrides):
+            raise ConfigError("claims", " ".join(found))
+        groups = groups_of(claims, self.overrides)
         _check_num_runs(len(groups), num_seeds)
         runs = counted(len(groups) * num_seeds, "run")
         return f"{counted(len(groups), 'group')} x {counted(num_seeds, 'seed')} = {runs}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from pathlib import Path
 from types import MappingProxyType
 
 from textual import on
@@ -12,7 +13,7 @@ from textual.events import Resize
 from textual.geometry import Region
 from textual.widgets import Input, Static
 
-from alexnet_tui.config.claims import claim_sets
+from alexnet_tui.config.claims import claim_files, claim_sets
 from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.config.protocols import PROTOCOLS
 from alexnet_tui.datasets import catalog as data_catalog
@@ -28,13 +29,14 @@ from alexnet_tui.tui.widgets.line_input import LineInput
 
 _SPACE_BESIDE_FACTS = 17
 """Lines of frame, title, fields, keys, and the blank lines between them."""
+_MAX_TEXT = 200
 _LABEL_CELLS, _TEXT_CELLS, _CHOICE_CELLS = 11, 22, 37
 _LABELS = {
     "name": ("Name", "small letters, digits, - and _"),
     "protocol": ("Protocol", "left and right choose"),
     "variants": ("Variants", f"{ALL}, or some: name,name"),
     "seeds": ("Seeds", "how many, or 5-9; a verdict needs 5"),
-    "claims": ("Claims", "whose claims are judged"),
+    "claims": ("Claims", "a set, or a file here"),
     "front_end": ("Front end", "how an image enters"),
     "data": ("Data", "left and right choose"),
     "epochs": ("Epochs", "the study has 100"),
@@ -77,7 +79,7 @@ class StudyForm(DialogScreen[StudyRequest | None]):
         self, texts: Mapping[str, str], taken: Collection[str] = (), *, error: str = "", field_name: str = "name"
     ) -> None:
         super().__init__("A study: every variant with every seed, planned in advance")
-        self._texts = {name: printable(texts[name], 200) for name in _LABELS}
+        self._texts = {name: printable(texts[name], _MAX_TEXT) for name in _LABELS}
         self._taken = taken
         self._error = error
         self._protocol = self._texts["protocol"]
@@ -107,6 +109,14 @@ class StudyForm(DialogScreen[StudyRequest | None]):
         self._show_result()
         self._editors[self._field_name].focus()
         self.run_worker(self._offer_own_data(), group="data")
+        self.run_worker(self._offer_own_claims(), group="claims")
+
+    async def _offer_own_claims(self) -> None:
+        """Files of claims in the folder that the console was started in are choices too."""
+        names = await threads.call(claim_files, Path())
+        if isinstance(editor := self._editors["claims"], ChoiceField):
+            own = [Option(name) for name in names if name == printable(name, _MAX_TEXT)]
+            editor.set_options([*_CHOICES["claims"], *own])
 
     async def _offer_own_data(self) -> None:
         """Data sets that were added here are choices too."""
@@ -197,6 +207,6 @@ def _editor(name: str, text: str) -> Input | ChoiceField:
         choice = ChoiceField(FieldInfo(name, _LABELS[name][0], "", options=_CHOICES[name]))
         choice.set_text(text)
         return choice
-    entry = LineInput(text, max_length=200, id=f"plan-{name}", validate_on=())
+    entry = LineInput(text, max_length=_MAX_TEXT, id=f"plan-{name}", validate_on=())
     entry.cursor_blink = False
     return entry

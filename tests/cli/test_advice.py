@@ -72,17 +72,22 @@ def written_out(module: ast.Module) -> Iterator[str]:
 
 
 def composed(module: ast.Module) -> Iterator[str]:
-    """Command lines that a module has made; what is not written out there is ``x``."""
+    """Command lines that a module has made; what is not written out there is ``x``, and a number ``1``."""
     for node in ast.walk(module):
         if isinstance(node, ast.Call) and _name(node.func) in _ADVISERS and node.args:
             given = [
                 word for word in node.args if not (isinstance(word, ast.Starred) and isinstance(word.value, ast.Call))
             ]
-            words = [word.value if isinstance(word, ast.Constant) else "x" for word in given]
+            words = [word.value if isinstance(word, ast.Constant) else _filled_in(word) for word in given]
             if given and not any(isinstance(word, ast.Starred) for word in given) and words[0] != "x":
                 yield shlex.join(
                     ["alexnet-tui", *(["study"] if _name(node.func) == "study_command" else []), *map(str, words)]
                 )
+
+
+def _filled_in(word: ast.expr) -> str:
+    """What stands for a word that the program knows only as it runs: numbers are made texts, names are texts."""
+    return "1" if isinstance(word, ast.Call) and _name(word.func) == "str" else "x"
 
 
 def _name(function: ast.expr) -> str:

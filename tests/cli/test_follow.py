@@ -65,8 +65,10 @@ class Watched:
     """A follower in a process of its own, its output read as it comes."""
 
     def __init__(self, code: str, terminal: int | None) -> None:
+        # Under `nohup` the tests ignore the signal of a lost terminal, and what they start would, too.
+        obeys = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL);"
         self.process = subprocess.Popen(
-            [sys.executable, "-c", code],
+            [sys.executable, "-c", obeys + code],
             env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "COLUMNS": "100"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if terminal is None else terminal,

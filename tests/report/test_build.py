@@ -434,7 +434,7 @@ def test_an_unreadable_run_is_told_and_left_out(store: Store) -> None:
     assert "cannot be read" in found.problems[0]
 
 
-def test_forty_runs_of_a_hundred_epochs_take_a_moment(store: Store) -> None:
+def test_forty_runs_of_a_hundred_epochs_take_less_than_a_second(store: Store) -> None:
     first = store.path(write_run(store, RunConfig()).id) / "events.jsonl"
     for variant in ("baseline", "low-dropout", "tanh", "four-conv"):
         for front_end in ("literal32", "same32"):
@@ -444,6 +444,6 @@ def test_forty_runs_of_a_hundred_epochs_take_a_moment(store: Store) -> None:
     begin = time.process_time()
     found = select_runs(store)
     text = to_html(build(found.histories, found.states))
-    assert time.process_time() - begin < 5
+    assert time.process_time() - begin < 1.0
     assert len(found.histories) == 41
     assert text.count("<article") == 6

@@ -43,7 +43,6 @@ No accuracies lie 100 points apart, and a thousandfold effect is too small to ma
 the effect lies whatever the runs say.
 """
 MAX_CLAIMS = 50
-_MAX_FILES = 50
 _MAX_BYTES = 1 << 20
 _FOLDER = Path(__file__).parent / "claim_sets"
 _T = TypeVar("_T")
@@ -200,7 +199,7 @@ def find_claims(text: str) -> list[Claim]:
 def claim_files(folder: Path) -> list[str]:
     """Names of the TOML files of a folder that have claims in them, right ones or wrong ones."""
     found = []
-    for path in sorted(folder.glob("*.toml"))[:_MAX_FILES]:
+    for path in sorted(folder.glob("*.toml")):
         if path.is_file():  # Nothing is ever read from a pipe that nobody was asked about.
             with suppress(ClaimError):
                 found += [path.name] if "claim" in _read_toml(path) else []

@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -11,9 +11,9 @@ from alexnet_tui.command_lines import shell_command
 from alexnet_tui.config.claims import ALPHA, RULES_VERSION, Claim, group_config, groups_of, load_claims
 from alexnet_tui.config.hyperparameters import RunConfig, option_name
 from alexnet_tui.config.protocols import CLAIMS, PROTOCOLS, REPORT, plan_configs
-from alexnet_tui.config.variants import VARIANTS, nearest
+from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.datasets.catalog import check_num_images
-from alexnet_tui.errors import ClaimError, ConfigError, UsageError
+from alexnet_tui.errors import ConfigError, UsageError
 from alexnet_tui.runs.run_ids import LAST, REFERENCE
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import ledger
@@ -87,24 +87,22 @@ def plan_claims(
     claims: Sequence[Claim],
     *,
     seeds: Sequence[int],
-    known_metrics: Collection[str],
     overrides: Mapping[str, str] | None = None,
     label: str = "",
 ) -> Plan:
     """Write the plan of exactly the groups that some claims need, each once, with every seed.
 
+    Whether the claims can be judged is not asked here; `analysis.verdict.claim_plan` does.
+
     Args:
-        known_metrics: Names a claim may decide by.
         overrides: Fields of every run, as a person would type them; what makes a group goes over them.
 
     Raises:
         UsageError: The name is no name or taken, or nothing is planned, or too much.
-        ClaimError: A claim names a metric that is not known; with a sentence for each.
         ConfigError: An override is out of range, settings contradict each other, or a seed was trained already.
         TooFewImagesError: More training images are asked for than the data set has.
         StoreError: The folder cannot be written.
     """
-    _check_metrics(claims, known_metrics)
     fields = dict(overrides or {})
     groups = groups_of(claims, fields)
     for field in fields:
@@ -128,22 +126,6 @@ def plan_claims(
             cell_groups=[group for group, _ in cells],
         ),
     )
-
-
-def _check_metrics(claims: Sequence[Claim], known: Collection[str]) -> None:
-    """Refuse claims that decide by a number no run has.
-
-    Raises:
-        ClaimError: With a sentence for each.
-    """
-    problems = [
-        f"{claim.name}: there is no metric {quoted(metric)}; {nearest(metric, known)}"
-        for claim in claims
-        for metric in claim.metrics
-        if metric not in known
-    ]
-    if problems:
-        raise ClaimError("claims", problems)
 
 
 def extend(store: Store, name: str, num_seeds: int, *, new_name: str = "") -> Plan:

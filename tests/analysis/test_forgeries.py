@@ -15,7 +15,6 @@ from fake_histories import CLEAR, EPOCHS, TRAIN_IMAGES, make_history
 
 from alexnet_tui.analysis.copies import check_together
 from alexnet_tui.analysis.integrity import Result
-from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.selection import select_runs
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict
 from alexnet_tui.analysis.verdict.rules import Verdict
@@ -594,9 +593,7 @@ def test_a_study_of_the_same_number_in_other_words_is_told_and_one_of_other_imag
 ) -> None:
     third = load_claims("study")[2]
     claim = msgspec.structs.replace(third, name="error", metric="test_error", direction="higher")
-    other = planning.plan_claims(
-        honest, "other", [claim], seeds=range(5, 10), known_metrics=METRICS, overrides={**OVERRIDES, "data": data}
-    )
+    other = planning.plan_claims(honest, "other", [claim], seeds=range(5, 10), overrides={**OVERRIDES, "data": data})
     add(honest, other.configs[0], other)
     bookkeeping.update(honest, other)
     told = [one for one in section(honest).claims[2].remarks if "is registered as other too" in one]

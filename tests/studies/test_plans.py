@@ -11,6 +11,7 @@ from fake_runs import write_run
 from fake_work import QUICK, states
 from msgspec.structs import replace
 
+from alexnet_tui.analysis.verdict.claim_plan import register_claims
 from alexnet_tui.config.claims import ALPHA, RULES_VERSION, load_claims, read_claim_file
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.protocols import PROTOCOLS, READINGS, plan_configs, swept_text
@@ -21,7 +22,6 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import bookkeeping, planned_runs, planning, study_files
 from alexnet_tui.studies.plan import Plan, family_of, load_plan, plan_hash, readable_plans, verify_hash
 
-METRICS = {"gap", "t25", "final_test", "final_train"}
 DECAY = """
 [[claim]]
 name = "decay-lowers-the-training-error"
@@ -135,7 +135,7 @@ def test_the_consoles_queue_names_its_plans(store: Store) -> None:
 
 def test_the_claims_of_the_study_need_its_four_variants_once(store: Store) -> None:
     claims = load_claims("study")
-    plan = planning.plan_claims(store, "mine", claims, seeds=[3, 4], known_metrics=METRICS, overrides=QUICK)
+    plan = planning.plan_claims(store, "mine", claims, seeds=[3, 4], overrides=QUICK)
     assert set(plan.groups) == {"baseline", "low-dropout", "tanh", "four-conv"}
     assert len(plan.configs) == 8
     other = planning.plan_variants(store, "usual", variants=sorted(plan.groups), seeds=[3, 4], overrides=QUICK)
@@ -145,7 +145,7 @@ def test_the_claims_of_the_study_need_its_four_variants_once(store: Store) -> No
 
 def test_a_claim_about_any_hyperparameter_plans_its_two_groups(store: Store, decay: Path) -> None:
     claims = read_claim_file(decay)
-    plan = planning.plan_claims(store, "mine", claims, seeds=range(2), known_metrics=METRICS, overrides=QUICK)
+    plan = planning.plan_claims(store, "mine", claims, seeds=range(2), overrides=QUICK)
     assert plan.groups == {"weight-decay-0": {"weight_decay": 0.0}, "baseline": {}}
     cells = planned_runs.status(store, plan)
     assert [(cell.group, plan.configs[cell.index].weight_decay, cell.seed) for cell in cells] == [
@@ -159,11 +159,11 @@ def test_a_claim_about_any_hyperparameter_plans_its_two_groups(store: Store, dec
 
 
 def test_a_metric_that_is_none_is_refused_before_anything_is_written(store: Store, decay: Path) -> None:
-    claims = read_claim_file(decay)
+    decay.write_text(DECAY.replace('"final_train"', '"fine_train"').replace('"gap"', '"gaps"'))
     with pytest.raises(ClaimError) as caught:
-        planning.plan_claims(store, "mine", claims, seeds=[0], known_metrics={"gaps", "t25"})
+        register_claims(store, "mine", str(decay), seeds=[0], overrides={})
     assert len(caught.value.problems) == 2
-    assert "did you mean gaps?" in caught.value.problems[1]
+    assert "did you mean gap?" in caught.value.problems[1]
     assert not (store.root / "studies").exists()
 
 
@@ -269,7 +269,7 @@ def test_a_plan_without_the_images_that_a_claim_needs_says_so(run: Run, decay: P
 
 def test_an_extension_has_the_further_seeds_and_names_its_parent(run: Run, store: Store, decay: Path) -> None:
     claims = read_claim_file(decay)
-    plan = planning.plan_claims(store, "mine", claims, seeds=[0, 1], known_metrics=METRICS, overrides=QUICK)
+    plan = planning.plan_claims(store, "mine", claims, seeds=[0, 1], overrides=QUICK)
     extended = run("study", "extend", "mine", "--seeds", "3")
     assert extended.code == 0
     assert "its verdicts rest on these seeds alone; those of mine keep their own." in extended.err

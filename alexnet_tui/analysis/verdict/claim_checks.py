@@ -10,6 +10,7 @@ from alexnet_tui.analysis.verdict.rules import MIN_EPOCHS, MIN_RUNS
 from alexnet_tui.command_lines import shell_command
 from alexnet_tui.config.claims import ALPHA, Claim, group_config
 from alexnet_tui.config.hyperparameters import NO_RESULT_FIELDS, RunConfig, settings_text, training_key
+from alexnet_tui.config.variants import nearest
 from alexnet_tui.errors import ConfigError
 from alexnet_tui.text import counted, printable
 
@@ -55,8 +56,8 @@ def faults(claim: Claim, overrides: Mapping[str, str]) -> Iterator[str]:
     """Why a claim could not be judged, as sentences."""
     for name in claim.metrics:
         if name not in METRICS:
-            what = f"there is no metric {printable(name, 60)!r}; choose one of {', '.join(METRICS)}"
-            yield f"{what} (`{shell_command('claims')}` says what each is)."
+            what = f"there is no metric {printable(name, 60)!r}; {nearest(name, METRICS)}"
+            yield f"{what} `{shell_command('claims')}` says what each is."
     metric = METRICS.get(claim.metric)
     if metric and claim.is_ratio and metric.unit in (Unit.POINTS, Unit.NATS):
         yield f"a ratio needs values above 0, and {metric.heading} may be below."

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.verdict.claim_checks import problems
 from alexnet_tui.config.claims import find_claims
 from alexnet_tui.errors import ClaimError
@@ -25,6 +24,4 @@ def register_claims(
     found = find_claims(claims)
     if faults := problems(found, overrides):
         raise ClaimError(claims, faults)
-    return planning.plan_claims(
-        store, name, found, seeds=seeds, known_metrics=METRICS, overrides=overrides, label=label
-    )
+    return planning.plan_claims(store, name, found, seeds=seeds, overrides=overrides, label=label)

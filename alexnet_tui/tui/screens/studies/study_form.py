@@ -1,4 +1,4 @@
-"""The dialog that plans a study: variants x seeds under a protocol, and how many runs that makes."""
+"""The dialog that plans a study: which runs, what is claimed of them, and how many runs that makes."""
 
 from collections.abc import Collection, Mapping
 from contextlib import suppress
@@ -78,7 +78,7 @@ class StudyForm(DialogScreen[StudyRequest | None]):
     def __init__(
         self, texts: Mapping[str, str], taken: Collection[str] = (), *, error: str = "", field_name: str = "name"
     ) -> None:
-        super().__init__("A study: every variant with every seed, planned in advance")
+        super().__init__("A study: its runs and its claims, planned in advance")
         self._texts = {name: printable(texts[name], _MAX_TEXT) for name in _LABELS}
         self._taken = taken
         self._error = error

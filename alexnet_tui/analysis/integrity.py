@@ -187,9 +187,9 @@ def _epoch_numbers(history: RunHistory) -> str:
 def _step_numbers(history: RunHistory) -> str | None:
     """Step events are multiples of the interval, rising, in the epoch they belong to."""
     numbers, epochs = history.steps["step"], history.steps["epoch"]
-    if not numbers:
-        return None
     every, per_epoch = history.record.config.log_steps, history.segments[-1].steps_per_epoch
+    if not numbers:
+        return "" if history.step < every else None  # No event is due of fewer updates.
     before = 0.0
     for number, epoch in zip(numbers, epochs, strict=True):
         is_due = number % every == 0 or number % per_epoch == 0

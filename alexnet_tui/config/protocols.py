@@ -152,10 +152,16 @@ def swept_text(protocol: str, config: RunConfig) -> str:
     return ", ".join(f"{title} {option}" for title in spec.swept if (option := spec.option_of(title, config)))
 
 
-def size_text(protocol: str, num_variants: int, num_seeds: int) -> str:
+def factors_of(protocol: str, num_groups: int, num_seeds: int) -> dict[str, int]:
+    """The numbers of which a plan's number of runs is the product, by what there are so many of."""
+    if protocol not in PROTOCOLS:
+        return {"group": num_groups, "seed": num_seeds}
+    swept = PROTOCOLS[protocol].swept.items()
+    return {"variant": num_groups, "seed": num_seeds, **{title: len(options) for title, options in swept}}
+
+
+def size_text(factors: Mapping[str, int]) -> str:
     """How many runs a plan has: ``2 variants x 5 seeds x 3 learning rates = 30 runs``."""
-    factors = {"variant": num_variants, "seed": num_seeds}
-    factors |= {title: len(options) for title, options in PROTOCOLS[protocol].swept.items()}
     product = " x ".join(counted(count, noun) for noun, count in factors.items())
     return f"{product} = {counted(math.prod(factors.values()), 'run')}"
 

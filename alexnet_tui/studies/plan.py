@@ -1,5 +1,6 @@
 """The plan of a study: the runs and the claims that it fixes in advance. `studies.planning` writes new ones."""
 
+import math
 import os
 import re
 import time
@@ -13,7 +14,7 @@ from alexnet_tui import __version__
 from alexnet_tui.command_lines import shell_command
 from alexnet_tui.config.claims import ALPHA, Claim
 from alexnet_tui.config.hyperparameters import RunConfig, Value
-from alexnet_tui.config.protocols import REPORT
+from alexnet_tui.config.protocols import REPORT, factors_of, size_text
 from alexnet_tui.errors import RunNotFoundError, StoreError
 from alexnet_tui.files import read_small, sha256_of
 from alexnet_tui.json_io import version_of
@@ -23,7 +24,7 @@ from alexnet_tui.runs.run_ids import STUDIES
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies.ledger import canonical
 from alexnet_tui.studies.study_files import check_no_link, decode, folder_path, is_name, names, plan_path
-from alexnet_tui.text import quoted
+from alexnet_tui.text import counted, quoted
 
 HASH_SINCE = 2
 PLAN_VERSION = 3
@@ -93,6 +94,17 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def group_names(self) -> list[str]:
         """Names of its groups, in order."""
         return list(dict.fromkeys(self.cell_groups)) or self.variants
+
+    @property
+    def factors(self) -> dict[str, int]:
+        """The numbers of which its number of runs is the product; empty where its runs are no such product."""
+        found = factors_of(self.protocol, len(self.group_names), len(self.seeds))
+        return found if math.prod(found.values()) == len(self.configs) else {}
+
+    @property
+    def size_text(self) -> str:
+        """How many groups, seeds and runs it has: ``7 variants x 5 seeds = 35 runs``."""
+        return size_text(self.factors) if self.factors else counted(len(self.configs), "run")
 
     @property
     def one_of_each_image_size(self) -> list[RunConfig]:

@@ -5,7 +5,7 @@ import math
 import pytest
 from fake_histories import make_history
 
-from alexnet_tui.analysis.integrity import check_run, failures
+from alexnet_tui.analysis.integrity import Result, check_run, failures
 from alexnet_tui.runs.history import RunHistory
 
 
@@ -45,3 +45,12 @@ def test_only_an_accuracy_on_validation_images_may_be_missing() -> None:
     assert failures(check_run(changed("val_accuracy", 2, 0.12345, split="holdout"))) == [
         "accuracies: val accuracy 0.123450 of epoch 2 is no whole number of 5,000."
     ]
+
+
+def test_a_run_of_fewer_updates_than_an_event_comes_every_lacks_none() -> None:
+    found = {
+        log_steps: {check.name: check.result for check in check_run(make_history(log_steps=log_steps))}
+        for log_steps in ("100", "1000000")
+    }
+    assert found["1000000"]["numbers of updates"] is Result.PASSED
+    assert found["100"]["numbers of updates"] is Result.NOT_APPLICABLE, "events were due, and this record has none"

@@ -359,3 +359,10 @@ def test_a_protocol_s_own_settings_cannot_be_overridden(run: Run, store: Store) 
             value = "constant" if field == "schedule" else "none" if field == "augmentation" else "0.5"
             value = "same32" if field == "front_end" else value
             assert run("study", "new", "mine", "--protocol", name, option, value).code == 2
+
+
+def test_the_size_of_a_plan_is_a_product_only_where_its_runs_are_one(store: Store) -> None:
+    mine = planning.plan_variants(store, "mine", variants=["baseline", "tanh"], seeds=[0, 1], overrides={})
+    assert mine.size_text == "2 variants x 2 seeds = 4 runs"
+    queued = planning.queue_plan(store, [RunConfig(seed=0), RunConfig(variant="tanh", seed=1)])
+    assert queued.size_text == "2 runs", "not the four of two variants and two seeds"

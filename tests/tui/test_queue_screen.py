@@ -160,7 +160,7 @@ async def test_cells_stand_in_the_order_of_work_beside_a_grid(store: Store) -> N
         assert order(screen) == [0, 1, 2, 3, 4, 5]
         text = driver.text()
         assert "mine · study 1 of 1" in text
-        assert "2 x 3: 6 runs" in text
+        assert "2 variants x 3 seeds = 6 runs" in text
         assert "No worker is running: ^r starts one." in text
         lines = text.splitlines()
         assert [line.split()[:4] for line in lines if " queued" in line][-6:][1] == ["2", "tanh", "0", "○"]
@@ -570,7 +570,7 @@ def test_another_protocol_is_planned_by_keys_alone(store: Store, size: tuple[int
                 (variant, rate) for variant in ("baseline", "tanh") for rate in (0.003, 0.01, 0.03)
             ]
             assert {(one.dropout, one.weight_decay) for one in plan.configs} == {(0.0, 0.0)}
-            assert "2 x 2 x 3: 12 runs · best-learning-rate" in driver.text()
+            assert "2 variants x 2 seeds x 3 learning rates = 12 runs · best-learning-rate" in driver.text()
             await driver.wait_for(lambda: driver.text().count("learning rate 0.003") == 4)
 
     body()
@@ -1137,7 +1137,12 @@ def test_only_whole_plans_have_a_grid(store: Store) -> None:
     config = plan_study(store, "other").configs[0]
     queued = planning.queue_plan(store, [config])
     assert not queue_view.has_grid(queued)
-    for name, text in ((queued.name, "1 run from the form New run"), ("other", "2 x 3: 6 runs")):
+    planning.plan_variants(store, "tried", variants=["baseline"], seeds=[0, 1], overrides={}, protocol="readings")
+    for name, text in (
+        ("tried", "1 variant x 2 seeds x 36 combinations = 72 runs · readings"),
+        (queued.name, "1 run from the form New run"),
+        ("other", "2 variants x 3 seeds = 6 runs"),
+    ):
         assert text in queue_view.head(source.read(store, source.Engines(), name), (), 120, {}).plain
     assert not queue_view.has_grid(plan_study(store, "wide", seeds=40))
 

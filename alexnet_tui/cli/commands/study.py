@@ -9,7 +9,7 @@ from alexnet_tui.cli import options
 from alexnet_tui.cli.commands import study_readings, study_run, study_show, study_status
 from alexnet_tui.cli.commands.claims import complete_set
 from alexnet_tui.cli.commands.study_run import Parallel, study_command, work_through
-from alexnet_tui.cli.commands.study_show import claim_lines, size_of
+from alexnet_tui.cli.commands.study_show import claim_lines
 from alexnet_tui.cli.generated_options import GroupedCommand, given_text, with_hyperparameters
 from alexnet_tui.cli.output import say
 from alexnet_tui.config.claims import claim_sets
@@ -142,7 +142,7 @@ def _print_plan(store: Store, plan: Plan) -> int:
 
     registered = f", {counted(len(plan.claims), 'claim')} registered" if plan.claims else ""
     following = study_command(store, "run", plan.name)
-    say(f"study {plan.name}: {size_of(plan)}{registered}{_expected(store, plan)}. Next: {following}")
+    say(f"study {plan.name}: {plan.size_text}{registered}{_expected(store, plan)}. Next: {following}")
     for line in claim_lines(plan):
         say(line)
     num_seeds = len(plan.seeds)

@@ -11,7 +11,6 @@ from alexnet_tui.analysis.metrics import heading_of
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import Json, write_json
 from alexnet_tui.config.hyperparameters import Value, settings_text
-from alexnet_tui.config.protocols import PROTOCOLS, size_text
 from alexnet_tui.errors import ExitCode
 from alexnet_tui.runs.state import shown_word
 from alexnet_tui.runs.store import Store
@@ -36,7 +35,7 @@ def show(name: options.StudyName, as_json: options.AsJson = False, runs_dir: opt
         write_json({**kept, **ledger_facts(store, plan)})
         return ExitCode.DONE
     lines = [
-        f"study {plan.name}: {size_of(plan)}, planned {time.strftime('%Y-%m-%d %H:%M', time.localtime(plan.created))}",
+        f"study {plan.name}: {plan.size_text}, planned {time.strftime('%Y-%m-%d %H:%M', time.localtime(plan.created))}",
         *(f"group {group}: {_settings_or_default(settings)}" for group, settings in plan.groups.items()),
         f"all runs{_exception(plan)}: {_settings_or_default(plan.overrides)}",
         f"seeds: {format_seeds(plan.seeds)}",
@@ -143,14 +142,6 @@ def ledger_text(ledger: Ledger) -> str:
     if ledger.is_rebuilt:
         return "ledger: rebuilt from the runs' own records; it was not written as things happened"
     return f"ledger: {counted(ledger.num_written, 'line')}, an unbroken chain"
-
-
-def size_of(plan: Plan) -> str:
-    """How many groups, seeds and runs a plan has: ``7 variants x 5 seeds = 35 runs``."""
-    if plan.protocol in PROTOCOLS:
-        return size_text(plan.protocol, len(plan.variants), len(plan.seeds))
-    groups, seeds = counted(len(plan.groups), "group"), counted(len(plan.seeds), "seed")
-    return f"{groups} x {seeds} = {counted(len(plan.configs), 'run')}"
 
 
 def _exception(plan: Plan) -> str:

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from textual.content import Content
 from textual.style import Style
 
-from alexnet_tui.config.protocols import PROTOCOLS
+from alexnet_tui.config.protocols import size_text
 from alexnet_tui.runs.state import State
 from alexnet_tui.studies import planned_runs
 from alexnet_tui.studies.plan import Plan
@@ -60,17 +60,23 @@ def _title_line(plan: Plan, names: Sequence[str], width: int) -> Content:
 def _size_line(now: Snapshot, width: int) -> Content:
     """How many runs of what, in which states, and what they train on."""
     plan, config = now.plan, now.plan.configs[0]
-    swept = PROTOCOLS[plan.protocol].swept.values() if plan.protocol in PROTOCOLS else ()
-    factors = " x ".join(str(len(values)) for values in (plan.group_names, plan.seeds, *swept))
-    runs = counted(len(plan.configs), "run")
-    size = f"{runs} from the form New run" if plan.is_of_queue else f"{factors}: {runs}"
-    protocol = f" · {plan.protocol}" if swept else ""
     counts = Counter(_word(cell, now.live.get(cell.index, LiveRun())) for cell in now.cells)
     done = ", ".join(f"{count} {state}" for state, count in counts.most_common())
     front_ends = {one.front_end for one in plan.configs}
     front_end = config.front_end if len(front_ends) == 1 else counted(len(front_ends), "front end")
     what = (printable(f"{front_end} on {config.data}", 100), counted(config.epochs, "epoch"))
-    return Content.styled(join_fitting([size + protocol, done, *what], width), "$text-muted")
+    return Content.styled(join_fitting([_size(plan), done, *what], width), "$text-muted")
+
+
+def _size(plan: Plan) -> str:
+    """How many runs a plan has; of a protocol that tries several things, in how many combinations, and its name."""
+    if plan.is_of_queue or not plan.factors:
+        return f"{counted(len(plan.configs), 'run')}{' from the form New run' if plan.is_of_queue else ''}"
+    (groups, num_groups), (seeds, num_seeds), *tried = plan.factors.items()
+    if len(tried) > 1:
+        tried = [("combination", math.prod(count for _, count in tried))]
+    protocol = f" · {plan.protocol}" if tried else ""
+    return size_text({groups: num_groups, seeds: num_seeds, **dict(tried)}) + protocol
 
 
 def _worker_line(now: Snapshot, width: int, states: Mapping[str, State]) -> Content:

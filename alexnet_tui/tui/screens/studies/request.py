@@ -8,7 +8,16 @@ import msgspec
 from alexnet_tui.analysis.metrics import heading_of
 from alexnet_tui.config.claims import Claim, find_claims, group_config, groups_of
 from alexnet_tui.config.hyperparameters import RunConfig, format_value, settings_text
-from alexnet_tui.config.protocols import PROTOCOLS, REPORT, contents_text, parse_seeds, plan_configs, size_text
+from alexnet_tui.config.protocols import (
+    CLAIMS,
+    PROTOCOLS,
+    REPORT,
+    contents_text,
+    factors_of,
+    parse_seeds,
+    plan_configs,
+    size_text,
+)
 from alexnet_tui.errors import ClaimError, ConfigError, UsageError
 from alexnet_tui.studies.plan import MAX_CELLS
 from alexnet_tui.studies.study_queue import MAX_AT_ONCE
@@ -157,7 +166,7 @@ class StudyRequest(msgspec.Struct, frozen=True, kw_only=True):
         largest = plan_configs(self.protocol, variants, seeds[-1:], self.overrides)  # Only it can be out of range.
         _check_num_runs(len(largest), len(seeds))
         _ = self.at_once
-        return size_text(self.protocol, len(variants), len(seeds))
+        return size_text(factors_of(self.protocol, len(variants), len(seeds)))
 
     def _size_of_claims(self, num_seeds: int) -> str:
         for name in ("protocol", "variants"):
@@ -171,8 +180,7 @@ class StudyRequest(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError("claims", " ".join(found))
         groups = groups_of(claims, self.overrides)
         _check_num_runs(len(groups), num_seeds)
-        runs = counted(len(groups) * num_seeds, "run")
-        return f"{counted(len(groups), 'group')} x {counted(num_seeds, 'seed')} = {runs}"
+        return size_text(factors_of(CLAIMS, len(groups), num_seeds))
 
 
 def _check_num_runs(runs_a_seed: int, num_seeds: int) -> None:

@@ -570,7 +570,7 @@ def test_another_protocol_is_planned_by_keys_alone(store: Store, size: tuple[int
                 (variant, rate) for variant in ("baseline", "tanh") for rate in (0.003, 0.01, 0.03)
             ]
             assert {(one.dropout, one.weight_decay) for one in plan.configs} == {(0.0, 0.0)}
-            assert "2 variants x 2 seeds x 3 learning rates = 12 runs · best-learning-rate" in driver.text()
+            assert "2 variants x 2 seeds x 3 learning rates = 12 runs · 12 " in driver.text()
             await driver.wait_for(lambda: driver.text().count("learning rate 0.003") == 4)
 
     body()
@@ -1139,7 +1139,7 @@ def test_only_whole_plans_have_a_grid(store: Store) -> None:
     assert not queue_view.has_grid(queued)
     planning.plan_variants(store, "tried", variants=["baseline"], seeds=[0, 1], overrides={}, protocol="readings")
     for name, text in (
-        ("tried", "1 variant x 2 seeds x 36 combinations = 72 runs · readings"),
+        ("tried", "1 variant x 2 seeds x 36 combinations = 72 runs · 72 planned · readings"),
         (queued.name, "1 run from the form New run"),
         ("other", "2 variants x 3 seeds = 6 runs"),
     ):

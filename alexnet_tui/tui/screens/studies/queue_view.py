@@ -65,18 +65,21 @@ def _size_line(now: Snapshot, width: int) -> Content:
     front_ends = {one.front_end for one in plan.configs}
     front_end = config.front_end if len(front_ends) == 1 else counted(len(front_ends), "front end")
     what = (printable(f"{front_end} on {config.data}", 100), counted(config.epochs, "epoch"))
-    return Content.styled(join_fitting([_size(plan), done, *what], width), "$text-muted")
+    size, runs = _size(plan), counted(len(plan.configs), "run")
+    fitting = size if cell_len(f"{size} · {done}") <= width else runs
+    protocol = [plan.protocol] if len(plan.factors) > 2 else []  # Beside groups and seeds.
+    return Content.styled(join_fitting([fitting, done, *protocol, *what], width), "$text-muted")
 
 
 def _size(plan: Plan) -> str:
-    """How many runs a plan has; of a protocol that tries several things, in how many combinations, and its name."""
+    """How many runs a plan has, of how many groups and seeds; of several things tried in how many combinations."""
+    runs = counted(len(plan.configs), "run")
     if plan.is_of_queue or not plan.factors:
-        return f"{counted(len(plan.configs), 'run')}{' from the form New run' if plan.is_of_queue else ''}"
+        return f"{runs} from the form New run" if plan.is_of_queue else runs
     (groups, num_groups), (seeds, num_seeds), *tried = plan.factors.items()
     if len(tried) > 1:
         tried = [("combination", math.prod(count for _, count in tried))]
-    protocol = f" · {plan.protocol}" if tried else ""
-    return size_text({groups: num_groups, seeds: num_seeds, **dict(tried)}) + protocol
+    return size_text({groups: num_groups, seeds: num_seeds, **dict(tried)})
 
 
 def _worker_line(now: Snapshot, width: int, states: Mapping[str, State]) -> Content:

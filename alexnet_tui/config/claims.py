@@ -200,7 +200,7 @@ def claim_files(folder: Path) -> list[str]:
     """Names of the TOML files of a folder that have claims in them, right ones or wrong ones."""
     found = []
     for path in sorted(folder.glob("*.toml")):
-        if path.is_file():  # Nothing is ever read from a pipe that nobody was asked about.
+        if os.path.isfile(path):  # Nothing is ever read from a pipe that nobody was asked about.
             with suppress(ClaimError):
                 found += [path.name] if "claim" in _read_toml(path) else []
     return found

@@ -14,6 +14,7 @@ from textual.screen import ModalScreen
 
 from alexnet_tui.analysis import seed_noise
 from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.paths import absolute
 from alexnet_tui.runs.events import Failed
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State, shown_word
@@ -61,7 +62,8 @@ class Session:
         self.store = store
         self.watcher = RunsWatcher(store)
         self.settings = load_settings()
-        self.folder = self.settings.folder(store.root)
+        self._root = absolute(store.root)  # The current folder may be removed later.
+        self.folder = self.settings.folder(self._root)
         self.names = RunNames()
         self.executors = SerialExecutors()
         self.step_seconds: dict[tuple[object, ...], float] = {}
@@ -205,12 +207,18 @@ class Session:
         is_pinned = self.folder.pinned in run_ids
         self.change_folder(pinned="" if is_pinned else run_ids[0])
 
+    def pin_note(self, name: str) -> str:
+        """What pinning did to runs of a name: a sentence."""
+        if self.pinned_run_id is None:
+            return f"{name} is pinned no longer."
+        return f"{name} is pinned: every screen compares others with it. p unpins it."
+
     def toggle_marks(self, run_ids: Sequence[str]) -> None:
         """Mark runs; if all of them are marked already, unmark them."""
         marks, unmarks = set(run_ids), set(run_ids) <= set(self.folder.marked)
 
         def change(settings: Settings) -> None:
-            folder = settings.folder(self.store.root)
+            folder = settings.folder(self._root)
             kept = [run_id for run_id in folder.marked if run_id not in marks]
             folder.marked = kept if unmarks else kept + list(dict.fromkeys(run_ids))
 
@@ -220,7 +228,7 @@ class Session:
         """Change and keep how this runs folder is looked at: fields of `FolderSettings`."""
 
         def change(settings: Settings) -> None:
-            folder = settings.folder(self.store.root)
+            folder = settings.folder(self._root)
             for name, value in fields.items():
                 setattr(folder, name, value)
 

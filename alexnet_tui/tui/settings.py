@@ -16,7 +16,7 @@ from alexnet_tui.files import read_small, write_atomic
 from alexnet_tui.folder import Folder
 from alexnet_tui.json_io import UNDECODABLE, json_bytes
 from alexnet_tui.locks import locked
-from alexnet_tui.paths import state_dir
+from alexnet_tui.paths import absolute, state_dir
 from alexnet_tui.tui.threads import SerialExecutor
 
 _MAX_FOLDERS = 50
@@ -64,7 +64,7 @@ class Settings(msgspec.Struct, kw_only=True):
 
     def folder(self, root: Path) -> FolderSettings:
         """The settings of one runs folder, which becomes the last: the one used most recently."""
-        key = str(root.absolute())
+        key = str(absolute(root))
         settings = self.folders.pop(key, None) or FolderSettings()
         self.folders[key] = settings
         while len(self.folders) > _MAX_FOLDERS:

@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from alexnet_tui.config.claims import Claim, Precondition, group_config, groups_of, load_claims, read_claim_file
+from alexnet_tui.config.claims import (
+    Claim,
+    Precondition,
+    claim_files,
+    group_config,
+    groups_of,
+    load_claims,
+    read_claim_file,
+)
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ClaimError
 
@@ -140,3 +148,11 @@ def test_attack_13_a_hostile_file_is_a_sentence(tmp_path: Path) -> None:
             read_claim_file(path)
     with pytest.raises(ClaimError, match="too large"):
         read_claim_file(Path("/dev/zero"))
+
+
+def test_files_of_claims_are_found_beside_links_that_lead_nowhere(tmp_path: Path) -> None:
+    read(tmp_path, CLAIM)
+    (tmp_path / "long.toml").symlink_to("a" * 300)
+    (tmp_path / "round.toml").symlink_to("round.toml")
+    (tmp_path / "other.toml").write_text("[tool]\n")
+    assert claim_files(tmp_path) == ["claims.toml"]

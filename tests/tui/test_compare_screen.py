@@ -467,6 +467,32 @@ async def test_rows_taken_out_are_named_and_brought_back_the_last_one_first(stor
 
 
 @driven
+async def test_the_pinned_run_among_those_compared_is_taken_out_by_one_key(store: Store) -> None:
+    ids = three(store)
+    async with console(store) as driver:
+        shown = await compare(driver, *ids)
+        driver.toggle_pin(ids[0])
+        await driver.wait_for(lambda: shown.entries[0].group.is_pinned)
+        await driver.press("home", "x")
+        assert [entry.id for entry in shown.entries] == ids[1:]
+        assert driver.app.session.pinned_run_id is None
+        assert driver.notifications()[-1].startswith("Taken out and unpinned: ")
+        await driver.press("u")
+        assert driver.app.session.pinned_run_id == ids[0]
+
+
+@driven
+async def test_a_pinned_run_that_is_deleted_goes_from_the_comparison(store: Store) -> None:
+    ids = three(store)
+    async with console(store) as driver:
+        shown = await compare(driver, *ids[:2])
+        driver.toggle_pin(ids[2])
+        await driver.wait_for(lambda: len(shown.entries) == 3)
+        store.delete(ids[2])
+        await driver.wait_for(lambda: [entry.id for entry in shown.entries] == ids[:2])
+
+
+@driven
 async def test_bringing_a_row_back_leaves_a_run_pinned_since_then_pinned(store: Store) -> None:
     ids = three(store)
     async with console(store) as driver:

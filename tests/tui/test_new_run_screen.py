@@ -910,7 +910,7 @@ PREPARE = "alexnet_tui.tui.screens.new_run.launch.prepare_dataset"
 
 def request_of(seed: int, *, is_queued: bool = False) -> launch.LaunchRequest:
     config = RunConfig(seed=seed, epochs=1, data="synthetic", train_images=64)
-    return launch.LaunchRequest(configs=(config,), label="", is_queued=is_queued)
+    return launch.LaunchRequest(configs=(config,), label="", is_queued=is_queued, draft=Draft.of(config))
 
 
 @driven
@@ -963,6 +963,24 @@ async def test_who_left_the_form_is_told_what_became_of_it(
         may_end.set()
         await c.wait_for(lambda: words in c.text())
         assert c.app.screen is c.runs
+
+
+@driven
+async def test_a_start_that_waited_for_its_data_leaves_who_types_in_the_form_alone(
+    store: Store, synthetic: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end = threading.Event()
+    monkeypatch.setattr(PREPARE, lambda *_: may_end.wait())
+    async with opened(store) as form:
+        launcher, request = form.screen.launcher, request_of(1)
+        launcher.prepare(request.configs[0], request)
+        await form.type("seeds", "3")
+        await form.type("label", "the next")
+        may_end.set()
+        await form.until(lambda: form.text("#help").endswith(" has started."))
+        assert form.app.opened == [], "the form stays"
+        assert (form.row("seeds").editor.text, form.row("label").editor.text) == ("3", "the next")
+        assert form.app.session.settings.new_run["seed"] == "1", "what was started is remembered"
 
 
 @driven

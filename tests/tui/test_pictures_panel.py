@@ -372,6 +372,17 @@ async def test_two_marked_runs_are_beside_each_other_and_move_together(store: St
 
 
 @driven
+async def test_pictures_of_a_run_that_is_gone_give_way_to_a_sentence(store: Store) -> None:
+    run_ids = [write_pictured(store, RunConfig(epochs=30, seed=seed)) for seed in (0, 1)]
+    async with console(store, size=(120, 40)) as driver:
+        driver.app.session.toggle_marks(run_ids)
+        await driver.press("i")
+        await driver.wait_for(lambda: driver.text().count("after epoch 30") == 2)
+        store.delete(run_ids[1])
+        await driver.wait_for(lambda: "No such run" in driver.text())
+
+
+@driven
 async def test_the_note_of_one_run_goes_where_two_are_shown(store: Store) -> None:
     run_ids = [write_pictured(store, RunConfig(epochs=30, seed=seed)) for seed in (0, 1)]
     async with console(store, size=(120, 40)) as driver:

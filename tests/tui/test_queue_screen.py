@@ -32,6 +32,7 @@ from alexnet_tui.studies import orders, planned_runs, planning, study_files, stu
 from alexnet_tui.studies.orders import Order
 from alexnet_tui.studies.plan import Plan, load_plan
 from alexnet_tui.studies.planned_runs import PlannedRun, PlannedRunState
+from alexnet_tui.tui.glyphs import PLANNED
 from alexnet_tui.tui.screens.report.screen import ReportScreen
 from alexnet_tui.tui.screens.run.screen import RunScreen
 from alexnet_tui.tui.screens.studies import queue_view, source
@@ -1133,10 +1134,10 @@ async def test_a_running_cell_has_a_bar_and_says_where_it_trains_and_the_tab_how
 
 
 def test_only_whole_plans_have_a_grid(store: Store) -> None:
-    assert queue_view.has_grid(plan_study(store))
+    assert queue_view.has_grid(plan_study(store), 78)
     config = plan_study(store, "other").configs[0]
     queued = planning.queue_plan(store, [config])
-    assert not queue_view.has_grid(queued)
+    assert not queue_view.has_grid(queued, 78)
     planning.plan_variants(store, "tried", variants=["baseline"], seeds=[0, 1], overrides={}, protocol="readings")
     for name, text in (
         ("tried", "1 variant x 2 seeds x 36 combinations = 72 runs · 72 planned · readings"),
@@ -1144,7 +1145,20 @@ def test_only_whole_plans_have_a_grid(store: Store) -> None:
         ("other", "2 variants x 3 seeds = 6 runs"),
     ):
         assert text in queue_view.head(source.read(store, source.Engines(), name), (), 120, {}).plain
-    assert not queue_view.has_grid(plan_study(store, "wide", seeds=40))
+    assert not queue_view.has_grid(plan_study(store, "wide", seeds=40), 78)
+
+
+def test_below_each_seed_of_the_grid_are_its_cells_or_there_is_none(store: Store) -> None:
+    seeds = range(1000, 1010)
+    plan = planning.plan_variants(store, "long", variants=["baseline", "tanh"], seeds=seeds, overrides={})
+    now = source.read(store, source.Engines(), "long")
+    head, *rows = queue_view.grid(now, None, 78, cursor="bold").plain.splitlines()
+    for line in rows[: len(plan.group_names)]:
+        assert [place for place, sign in enumerate(line) if sign == PLANNED] == [
+            head.index(str(seed)) for seed in seeds
+        ]
+    assert queue_view.has_grid(plan, 78)
+    assert not queue_view.has_grid(plan, 60)
 
 
 @pytest.mark.parametrize("name", ["mine/lock", ".worker/lock", ".worker/orders.json", "mine/slurm.json"])

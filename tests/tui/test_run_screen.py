@@ -266,6 +266,36 @@ async def test_the_pinned_run_is_a_pace_line_with_epochs_ahead(store: Store) -> 
         await driver.press("p")
         assert driver.app.session.pinned_run_id == fast.id
         await driver.wait_for(lambda: names(charts(driver)[1]) == ["train", "test"])
+        assert driver.notifications() == ["mine is pinned: every screen compares others with it. p unpins it."]
+        await driver.press("p")
+        assert driver.notifications()[1:] == ["mine is pinned no longer."]
+
+
+@driven
+async def test_a_pinned_run_that_is_deleted_goes_from_the_screen(store: Store) -> None:
+    base, run = (write_run(store, CONFIG, label=label) for label in ("the baseline", "mine"))
+    async with console(store, size=(160, 40)) as driver:
+        driver.toggle_pin(base.id)
+        await open_run(driver, run.id)
+        await driver.wait_for(lambda: "the baseline" in names(charts(driver)[1]) and "vs pinned" in driver.text())
+        store.delete(base.id)
+        await driver.wait_for(lambda: names(charts(driver)[1]) == ["train", "test"])
+        await driver.wait_for(lambda: "vs pinned" not in driver.text())
+
+
+@driven
+async def test_losses_too_large_to_draw_are_gaps_and_end_nothing(store: Store) -> None:
+    def explode(epoch: ev.Epoch) -> None:
+        if epoch.epoch > 15:
+            epoch.train_loss = epoch.test_loss = 1e307
+
+    run = write_run(store, CONFIG, change_epoch=explode)
+    async with console(store, size=(160, 40)) as driver:
+        await open_run(driver, run.id)
+        await driver.wait_for(lambda: all(len(curve.x) for curve in charts(driver)[0].curves))
+        await driver.press("l")
+        assert driver.app.return_code is None
+        assert "Loss" in driver.text()
 
 
 def without_test(epoch: ev.Epoch) -> None:
@@ -511,6 +541,22 @@ async def test_another_runs_small_charts_are_drawn_without_a_wait(
         await driver.wait_for(lambda: shown._side_timer is not None)
         await open_run(driver, short.id)
         await driver.wait_for(lambda: len(small.curves[0].x) == 30)
+
+
+@driven
+async def test_a_small_chart_that_is_called_up_is_drawn_without_a_wait(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_screen, "_SIDE_SECONDS", 600.0)
+    run = write_run(store, CONFIG)
+    async with console(store, size=(80, 24)) as driver:
+        shown = await open_run(driver, run.id)
+        await driver.wait_for(lambda: shown._side_plotted)
+        await driver.press("m", "m", "m", "m")
+        small = shown.query_one("#throughput", MetricChart)
+        while not small.display:
+            await driver.press("m")
+        assert small.curves, "it is not told that there is nothing"
 
 
 @driven

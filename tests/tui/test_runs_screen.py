@@ -216,6 +216,41 @@ async def test_a_word_that_joins_others_is_answered_and_the_words_before_it_hold
 
 
 @driven
+async def test_a_filter_line_left_by_tab_keeps_the_words_that_mean_something(store: Store, four: list[str]) -> None:
+    async with console(store) as c:
+        await c.press("slash")
+        await c.type("variant=tanh foo=1")
+        await c.press("tab")
+        await c.wait_for(lambda: c.app.screen.focused is c.runs.table)
+        await c.wait_for(lambda: "1 of 4" in c.text() and "foo" not in c.text())
+        await c.press("escape", "slash")
+        await c.type("foo=1")
+        await c.press("tab")
+        await c.wait_for(lambda: not c.text().splitlines()[1].startswith(" /"))
+        assert c.shown == four
+        await c.press("slash")
+        await c.type("tanh")
+        await c.press("tab")
+        await c.wait_for(lambda: c.app.screen.focused is c.runs.table)
+        c.app.session.close()
+        assert load_settings().folder(store.root).filter == "tanh"
+
+
+@driven
+async def test_a_terminal_that_loses_the_focus_leaves_the_filter_line_open(store: Store, four: list[str]) -> None:
+    async with console(store) as c:
+        await c.press("slash")
+        await c.type("variant=ta")
+        c.app.post_message(events.AppBlur())
+        await c.wait_for(lambda: not c.app.app_focus)
+        await c.pilot.pause()
+        c.app.post_message(events.AppFocus())
+        await c.wait_for(lambda: c.app.app_focus)
+        await c.type("nh")
+        assert c.app.session.folder.filter == "variant=tanh"
+
+
+@driven
 async def test_the_cursor_moves_from_the_filter_line_too(store: Store, four: list[str]) -> None:
     async with console(store) as c:
         await c.press("slash", "down", "down")
@@ -498,6 +533,21 @@ async def test_mark_moves_on_and_is_remembered(store: Store, four: list[str]) ->
         assert c.shown == [four[1]]
         await c.press("escape", "u")
         assert c.app.session.marked_run_ids == []
+
+
+@driven
+async def test_the_key_that_unmarks_passes_no_row_over_where_the_row_leaves_its_place(
+    store: Store, four: list[str]
+) -> None:
+    async with console(store) as c:
+        c.app.session.toggle_marks(four)
+        await c.press("slash")
+        await c.type("is:marked")
+        await c.press("enter", "home")
+        for number, run_id in enumerate(four):
+            assert c.cursor == run_id
+            await c.press("space")
+            assert c.shown == four[number + 1 :]
 
 
 @pytest.mark.slow
@@ -819,6 +869,24 @@ async def test_the_preview_takes_the_lines_that_rows_leave_free(store: Store, fo
         await c.pilot.resize_terminal(160, 45)
         await c.press("v")
         await c.wait_for(lambda: preview.size.height >= 14)
+
+
+@driven
+async def test_a_preview_for_which_there_is_no_room_says_so(store: Store) -> None:
+    for seed in range(20):
+        make(store, "baseline", seed)
+    async with console(store, size=(80, 20)) as c:
+        await c.press("v")
+        assert c.notifications() == ["There is no room for the preview here; it is shown where the window is higher."]
+
+
+@driven
+async def test_a_long_seed_leaves_the_columns_where_they_are(store: Store) -> None:
+    for seed in (1, 2**31 - 1):
+        make(store, "baseline", seed)
+    async with console(store, size=(140, 40)) as c:
+        head, *rows = (line for line in c.text().splitlines() if "seed" in line or "100%" in line)
+        assert {row.index("100%") + 4 for row in rows} == {head.index("done") + 4}
 
 
 @pytest.mark.slow

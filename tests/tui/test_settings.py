@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from alexnet_tui.runs.store import Store
+from alexnet_tui.tui.screens.report import source as report_source
 from alexnet_tui.tui.session import Session
 from alexnet_tui.tui.settings import (
     FolderSettings,
@@ -125,3 +126,19 @@ def test_writing_leaves_no_part_behind() -> None:
     for theme in ("alexnet-dark", "alexnet-light"):
         change_settings(lambda settings, theme=theme: setattr(settings, "theme", theme))  # type: ignore[misc]
     assert sorted(os.listdir(settings_path().parent)) == ["console.json", "console.lock"]
+
+
+def test_what_is_chosen_in_a_folder_is_kept_also_after_the_current_folder_was_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    session = Session(Store(Path("runs")))
+    here.rmdir()
+    session.toggle_marks(["a"])
+    session.change_folder(pinned="a")
+    assert (session.folder.marked, session.folder.pinned) == (["a"], "a")
+    session.close()
+    assert load_settings().folder(here / "runs") == session.folder
+    assert report_source.target("report.md") == Path("report.md"), "writing it says what is wrong"

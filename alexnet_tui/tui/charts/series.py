@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 _MAX_GRID = 1024
+_LARGEST = 1e300
+"""Values beyond it are not drawn: their differences and rounded limits would overflow."""
 _BLOCK_GROWTH = 1e6
 _SOUGHT_AT_ONCE = 1024
 _ROUNDING = 1e-12
@@ -66,7 +68,6 @@ class Band(msgspec.Struct, frozen=True):
         mean: Mean over seeds.
         low: Lower edge of the band.
         high: Upper edge of the band.
-        num_seeds: Curves that went into it.
         is_cut: It ends with the shortest of them, while others go on.
     """
 
@@ -74,7 +75,6 @@ class Band(msgspec.Struct, frozen=True):
     mean: Floats
     low: Floats
     high: Floats
-    num_seeds: int
     is_cut: bool = False
 
 
@@ -92,15 +92,15 @@ def copy_column(column: "array[float] | Sequence[float]") -> Floats:
 
 
 def clean(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """Sorted by `x` without rows that have none; infinite values become gaps."""
-    keep = np.isfinite(x)
+    """Sorted by `x` without rows that have none; values that cannot be drawn become gaps."""
+    keep = np.abs(x) <= _LARGEST
     if not keep.all():
         x, y = x[keep], y[keep]
     if (x[1:] < x[:-1]).any():
         order = np.argsort(x, kind="stable")
         x, y = x[order], y[order]
-    finite = np.isfinite(y)
-    return x, y if finite.all() else np.where(finite, y, np.nan)
+    drawable = np.abs(y) <= _LARGEST
+    return x, y if drawable.all() else np.where(drawable, y, np.nan)
 
 
 def count_gaps(y: Floats) -> int:
@@ -173,7 +173,7 @@ def band(curves: Sequence[tuple[Floats, Floats]], spread: Spread = Spread.RANGE)
     usable = [(x, y) for x, y in cleaned if len(x)]
     empty = np.empty(0)
     if not usable:
-        return Band(empty, empty, empty, empty, 0)
+        return Band(empty, empty, empty, empty)
     low = max(float(x[0]) for x, _ in usable)
     high = min(float(x[-1]) for x, _ in usable)
     is_cut = any(float(x[-1]) > high for x, _ in usable)
@@ -184,9 +184,9 @@ def band(curves: Sequence[tuple[Floats, Floats]], spread: Spread = Spread.RANGE)
     rows = np.array([np.interp(grid, x, y) for x, y in usable])
     mean = rows.mean(axis=0)
     if spread is Spread.RANGE:
-        return Band(grid, mean, rows.min(axis=0), rows.max(axis=0), len(usable), is_cut)
+        return Band(grid, mean, rows.min(axis=0), rows.max(axis=0), is_cut)
     deviation = rows.std(axis=0, ddof=1) if len(usable) > 1 else np.zeros(len(grid))
-    return Band(grid, mean, mean - deviation, mean + deviation, len(usable), is_cut)
+    return Band(grid, mean, mean - deviation, mean + deviation, is_cut)
 
 
 def _finite(x: Floats, y: Floats) -> tuple[Floats, Floats]:

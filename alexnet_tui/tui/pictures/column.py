@@ -152,6 +152,8 @@ class PictureColumn(Widget):
 
     async def _read(self) -> None:
         if (history := self.history) is None:
+            self.redraw()  # Why it is gone stands in place of what was there.
+            self.post_message(self.CaptionsChanged())
             return
         found = await threads.call(self._find, history, self.view.subject, self.view.epoch)
         if found is not self.found:

@@ -358,6 +358,7 @@ class LineTable(ScrollView, Generic[Row, Context], can_focus=True, inherit_bindi
         segments = [Segment(CURSOR, base + palette["accent"]) if is_cursor else Segment(" ", base)]
         for position, (column, cells) in enumerate(self._layout):
             text, name = column.cell(row, self.context, cells)
+            text = cut(text, cells)  # A long number must not move those after it.
             style = base if not name else base + palette[name]
             if is_cursor and name:
                 style = base + Style(color=palette[name].color)

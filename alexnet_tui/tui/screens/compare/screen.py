@@ -145,7 +145,7 @@ class CompareScreen(ChartScreen):
 
     def on_runs_changed(self, message: RunsChanged) -> None:
         """Draw again if the news are about one of these runs."""
-        if message.run_ids & {*self.run_ids, self.session.pinned_run_id}:
+        if message.run_ids & {*self.run_ids, self.session.folder.pinned}:  # Also one that is gone.
             self._refresh()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -303,18 +303,18 @@ class CompareScreen(ChartScreen):
             self.change_view(hidden=self.view.hidden ^ {row.name})
 
     def action_take_out(self) -> None:
-        """Leave the runs of the row out of the comparison; a pinned run that is not in it is unpinned."""
+        """Leave the runs of the row out of the comparison; the pinned run would come back, and is unpinned."""
         if (row := self.table.row) is None:
             return
         ids = {history.id for history in row.histories}
-        unpinned = self.session.pinned_run_id if row.is_implicit else None
+        unpinned = self.session.pinned_run_id if self.session.pinned_run_id in ids else None
         self._taken_out.append(_TakenOut(row.name, self.run_ids, unpinned))
-        if row.is_implicit:
-            self.session.toggle_pin([*ids])
+        if unpinned:
+            self.session.toggle_pin([unpinned])
         self.run_ids = tuple(run_id for run_id in self.run_ids if run_id not in ids)
         self._refresh()
         self.refresh_bindings()
-        notify(self, f"Taken out: {row.name}. u brings it back.")
+        notify(self, f"Taken out{' and unpinned' if unpinned else ''}: {row.name}. u brings it back.")
 
     def action_bring_back(self) -> None:
         """Compare again what was taken out last; a run that was unpinned by it is pinned again."""
@@ -348,5 +348,4 @@ class CompareScreen(ChartScreen):
         if (row := self.table.row) is not None:
             self.session.toggle_pin([history.id for history in row.histories])
             self._refresh()
-            if self.session.pinned_run_id:
-                notify(self, f"{row.name} is pinned: every screen compares others with it. p unpins it.")
+            notify(self, self.session.pin_note(row.name))

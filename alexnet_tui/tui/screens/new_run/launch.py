@@ -22,7 +22,7 @@ from alexnet_tui.studies import planned_runs, planning
 from alexnet_tui.studies import worker as study_worker
 from alexnet_tui.tui import download_question, threads
 from alexnet_tui.tui.notifications import announce
-from alexnet_tui.tui.screens.new_run.draft import command_line
+from alexnet_tui.tui.screens.new_run.draft import Draft, command_line
 from alexnet_tui.tui.session import LaunchCommands, OpenRun
 from alexnet_tui.tui.workers import ASKING
 
@@ -39,11 +39,13 @@ class LaunchRequest(msgspec.Struct, frozen=True, kw_only=True):
         configs: The runs, in order; at least one.
         label: Name for people, or empty.
         is_queued: Behind what is being trained, rather than now.
+        draft: What the fields of the form said.
     """
 
     configs: tuple[RunConfig, ...]
     label: str
     is_queued: bool
+    draft: Draft
 
 
 def sentence_of(error: Exception) -> str:
@@ -121,7 +123,7 @@ class RunLauncher:
             await threads.call(data_catalog.check_num_images, config)
             size = FRONT_ENDS[config.front_end].image_size
             if is_prepared or await threads.call(data_catalog.is_prepared, config.data, size):
-                await self._start(request)
+                await self._start(request, opens=not is_prepared)
                 return
             if not self.preparing:
                 missing = await threads.call(download_question.missing, [config])
@@ -189,8 +191,8 @@ class RunLauncher:
         if not self._form.is_current:
             announce(self._form.app, sentence, is_error=is_error)
 
-    async def _start(self, request: LaunchRequest) -> None:
-        """Make the runs and start them."""
+    async def _start(self, request: LaunchRequest, *, opens: bool) -> None:
+        """Make the runs and start them; open the first, unless the person has had time to do something else."""
         form, session = self._form, self._form.session
         if problem := session.watcher.problems.get(""):  # A new folder in its place would hide the runs there were.
             self._show_status(f"No run is started. {problem}", is_error=True)
@@ -200,13 +202,14 @@ class RunLauncher:
         except AlexnetTuiError as error:
             self._show_status(str(error), is_error=True)
             return
-        form.reset_counts()
+        form.remember(request.draft)
         if request.is_queued:
             more = " and more" if len(run_ids) > 3 else ""
             self._show_status(f"Queued: {', '.join(run_ids[:3])}{more}. f7 shows the queue.")
             return
-        form.show_status("")
-        if form.is_current:
+        if form.is_current and opens:
+            form.show_status("")
             form.focus_first()
             form.post_message(OpenRun(run_ids[0]))
-        self._announce_elsewhere(f"Run {run_ids[0]} has started.")
+        else:
+            self._show_status(f"Run {run_ids[0]} has started.")

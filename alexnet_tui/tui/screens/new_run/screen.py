@@ -4,6 +4,7 @@ The fields of a run are generated from `hyperparameters.SPECS`; `field_info` add
 label - and knows the fields by name that show more than their values: variant, front end and data set.
 """
 
+import copy
 import platform
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
@@ -277,11 +278,15 @@ class NewRunScreen(Screen[None]):
             self._summary.update(panel)
         self._brief.update(run_summary.brief(summary, self.app.size.width - 2), layout=False)
 
-    def reset_counts(self) -> None:
-        """What was asked for once is not started once more: the next launch is of one run. The rest is remembered."""
+    def remember(self, started: Draft) -> None:
+        """Keep the settings that were started. What was asked for once is not asked for again: of one run is the next.
+
+        What was typed since then stays.
+        """
         self._read_editors()
-        self.session.change_settings(new_run=self.draft.changed())
-        self._show(*self.draft.reset(SEEDS), *self.draft.reset(VARIANTS_FIELD))
+        self.session.change_settings(new_run=started.changed())
+        counts = [name for name in (SEEDS, VARIANTS_FIELD) if self.draft.texts[name] == started.texts[name]]
+        self._show(*(field_name for name in counts for field_name in self.draft.reset(name)))
 
     def describe(self, config: RunConfig) -> str:
         """What is about to start."""
@@ -383,7 +388,11 @@ class NewRunScreen(Screen[None]):
         except ConfigError as error:  # The last of many seeds may be beyond the largest.
             self.reject(error.field, str(error))
         else:
-            self.launcher.submit(launch.LaunchRequest(configs=configs, label=self.draft.label, is_queued=is_queued))
+            self.launcher.submit(
+                launch.LaunchRequest(
+                    configs=configs, label=self.draft.label, is_queued=is_queued, draft=copy.deepcopy(self.draft)
+                )
+            )
 
     def reject(self, name: str, sentence: str) -> None:
         """Show an error, and focus the field."""

@@ -12,7 +12,7 @@ from alexnet_tui.analysis.selection import select_runs
 from alexnet_tui.errors import UsageError
 from alexnet_tui.files import reason_of
 from alexnet_tui.output_file import write_output
-from alexnet_tui.paths import given
+from alexnet_tui.paths import absolute, given
 from alexnet_tui.report.build import build_selection
 from alexnet_tui.report.content import Report
 from alexnet_tui.report.formats import ENDINGS, render
@@ -105,7 +105,7 @@ def target(text: str) -> Path:
     path = given(text.strip())
     if path.suffix.lower() not in ENDINGS:
         raise UsageError(f"{printable(text.strip(), 200)!r} names no format. {FORMATS_HINT}")
-    return path.absolute()
+    return absolute(path)
 
 
 def is_there(path: Path) -> bool:

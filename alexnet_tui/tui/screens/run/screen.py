@@ -159,7 +159,7 @@ class RunScreen(ChartScreen):
 
     def on_runs_changed(self, message: RunsChanged) -> None:
         """Draw again what changed."""
-        if message.run_ids & {self.run_id, self.session.pinned_run_id}:
+        if message.run_ids & {self.run_id, self.session.folder.pinned}:  # Also one that is gone.
             self._changed_at = asyncio.get_running_loop().time()
             self._refresh()
 
@@ -378,6 +378,9 @@ class RunScreen(ChartScreen):
         self._maximised = names[(before + 1) % len(names)]
         self._fit(self.size)
         self._refresh()
+        if self._side_timer is not None:
+            self._side_timer.stop()
+        self._draw_side()  # Somebody waits for a small chart that is shown now.
 
     def action_stop(self) -> None:
         """Ask the trainer to stop after a checkpoint."""
@@ -403,6 +406,7 @@ class RunScreen(ChartScreen):
         """Make this run the baseline, or no longer."""
         self.session.toggle_pin([self.run_id])
         self._refresh()
+        notify(self, self.session.pin_note(self.session.label_of(self.run_id)))
 
     def action_delete(self) -> None:
         """Delete the run, after a question, and go back to the others, unless one went elsewhere meanwhile."""

@@ -141,7 +141,11 @@ def _spread(row: RunRow, _: Context, width: int) -> StyledText:
 
 
 def _seed(row: RunRow, _: Context, __: int) -> StyledText:
-    return (f"n={row.num_counted}", "") if row.is_group else (_shown(row, "seed"), "muted")
+    return _seed_text(row), "" if row.is_group else "muted"
+
+
+def _seed_text(row: RunRow) -> str:
+    return f"n={row.num_counted}" if row.is_group else _shown(row, "seed")
 
 
 def _shown(row: RunRow, name: str) -> str:
@@ -258,6 +262,7 @@ COLUMNS: tuple[Column, ...] = (
         key="seed",
         title="seed",
         width=4,
+        max_width=10,
         rank=11,
         align_right=True,
         cell=_seed,
@@ -380,7 +385,11 @@ def columns_for(rows: Sequence[RunRow], sort: str = CREATED.key) -> list[Column]
 
     One that a person sorts by is wanted before most others: its head tells the order. The newest first is the usual.
     """
-    texts = {"name": (row.name for row in rows), **{key: (_shown(row, key) for row in rows) for key in _SETTINGS}}
+    texts = {
+        "name": (row.name for row in rows),
+        "seed": (_seed_text(row) for row in rows),
+        **{key: (_shown(row, key) for row in rows) for key in _SETTINGS},
+    }
     changed: dict[str, dict[str, int]] = {}
     for key, words in texts.items():
         longest = max(map(cell_len, words), default=0)

@@ -60,6 +60,7 @@ class FilterLine(Vertical):
         super().__init__()
         self.text = text
         self._before = text
+        self._is_open = False
         self._count = (-1, -1)
         try:
             self.query_now = query.parse(text)
@@ -99,7 +100,7 @@ class FilterLine(Vertical):
 
     async def start(self) -> None:
         """Edit the filter."""
-        self._before = self.text
+        self._before, self._is_open = self.text, True
         if not self.children:
             await self.mount_all(self._parts())
         self.display = True
@@ -126,7 +127,7 @@ class FilterLine(Vertical):
         """Leave the line and the filter as it was."""
         self._field.value = self._before
         self._read(self._before)
-        self.post_message(self.Left())
+        self._leave()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Narrow while typing."""
@@ -137,8 +138,24 @@ class FilterLine(Vertical):
         """Keep the filter; one that means nothing stays to be mended, with the reason."""
         event.stop()
         self._read(event.value)
-        if not self.query_one("#filter-error").has_class("-shown"):
-            self.post_message(self.Left())
+        if not self._has_error:
+            self._leave()
+
+    def on_descendant_blur(self) -> None:
+        """Tab or a click leaves it too: the words that mean something are kept. A terminal without focus does not."""
+        if self._is_open and self.app.app_focus and not self.is_editing:
+            if self._has_error:
+                self._field.value = self.text
+                self._show_error("")
+            self._leave()
+
+    def _leave(self) -> None:
+        self._is_open = False
+        self.post_message(self.Left())
+
+    @property
+    def _has_error(self) -> bool:
+        return self.query_one("#filter-error").has_class("-shown")
 
     @on(LineInput.TooLong)
     def _refuse(self, message: LineInput.TooLong) -> None:

@@ -371,6 +371,8 @@ class RunsScreen(Screen[None]):
         is_shown = self.query_one(RunPreview).has_class("-shown")
         self.session.change_settings(preview="no" if is_shown else "yes")
         self._show_preview()
+        if self.table.row and not is_shown and not self._preview_height():
+            notify(self, "There is no room for the preview here; it is shown where the window is higher.")
 
     # Order
 
@@ -454,11 +456,14 @@ class RunsScreen(Screen[None]):
             self.post_message(OpenNewRun(row.newest_acted_on))
 
     def action_mark(self) -> None:
-        """Mark or unmark, and move one row down."""
+        """Mark or unmark, and move to the row below, also where this one leaves its place by it."""
         if row := self.table.row:
+            below = self.table.rows[self.table.cursor + 1 :][:1]
             self.session.toggle_marks(row.acted_on)
             self._arrange()
-            self.table.move(1)
+            ids = [one.id for one in self.table.rows]
+            if below and below[0].id in ids:
+                self.table.move_to(ids.index(below[0].id))
 
     def action_unmark_all(self) -> None:
         """Clear all marks."""

@@ -113,19 +113,26 @@ def _worker_line(now: Snapshot, width: int, states: Mapping[str, State]) -> Cont
     return Content.assemble((cut(text, width), style), (cut(words, max(0, width - len(text))), "$text-muted"))
 
 
-def has_grid(plan: Plan) -> bool:
-    """Whether groups x seeds say which cell is which."""
+def has_grid(plan: Plan, width: int) -> bool:
+    """Whether groups x seeds say which cell is which, and there is room for them in `width` cells."""
     places = {(plan.group_of(index), config.seed) for index, config in enumerate(plan.configs)}
     is_whole = len(places) == len(plan.configs) == len(plan.group_names) * len(plan.seeds)
-    return is_whole and len(plan.group_names) > 1 and len(plan.seeds) <= _MAX_SEED_COLUMNS
+    has_columns = len(plan.seeds) <= _MAX_SEED_COLUMNS and sum(_grid_columns(plan, bar_cells=0)) <= width
+    return is_whole and len(plan.group_names) > 1 and has_columns
+
+
+def _grid_columns(plan: Plan, *, bar_cells: int) -> tuple[int, ...]:
+    """The widths of the names of groups and of each seed's column, with the gap behind each."""
+    seed = max(1 + bar_cells, max(len(str(seed)) for seed in plan.seeds)) + _GRID_GAP
+    return max(map(len, plan.group_names)) + 2, *(seed for _ in plan.seeds)
 
 
 def grid(now: Snapshot, chosen: int | None, width: int, *, cursor: str) -> Content:
     """Groups down, seeds across: of each cell its sign, and a bar of its share done where `width` has room for it."""
     places = {(cell.group, cell.seed): cell for cell in now.cells}
-    room = max(map(len, now.plan.group_names)) + 2
-    bar_cells = max(0, min(_MAX_BAR_CELLS, (width - room) // len(now.plan.seeds) - _GRID_GAP - 1))
-    pitch = bar_cells + 1 + _GRID_GAP
+    layouts = {cells: _grid_columns(now.plan, bar_cells=cells) for cells in range(_MAX_BAR_CELLS, -1, -1)}
+    bar_cells = next((cells for cells, widths in layouts.items() if sum(widths) <= width), 0)
+    room, pitch, *_ = layouts[bar_cells]
     seeds = "".join(str(seed).ljust(pitch) for seed in now.plan.seeds)
     lines = [Content.styled("seed".rjust(room - _GRID_GAP) + " " * _GRID_GAP + seeds, "$text-muted")]
     for group in now.plan.group_names:

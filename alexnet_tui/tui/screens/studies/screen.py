@@ -194,10 +194,11 @@ class StudiesScreen(Screen[None]):
 
     def _draw_grid(self, now: Snapshot) -> None:
         grid = self.query_one("#grid", Static)
-        grid.display = queue_view.has_grid(now.plan) and self.size.height >= _GRID_FROM_HEIGHT
+        width = self.size.width - _GRID_PADDING
+        grid.display = self.size.height >= _GRID_FROM_HEIGHT and queue_view.has_grid(now.plan, width)
         if grid.display:
             chosen = None if self.cell is None else self.cell.index
-            grid.update(queue_view.grid(now, chosen, self.size.width - _GRID_PADDING, cursor=self._cursor))
+            grid.update(queue_view.grid(now, chosen, width, cursor=self._cursor))
 
     @property
     def _cursor(self) -> str:

@@ -44,13 +44,13 @@ _LABELS = {
     "at_once": ("At once", "runs that may train at the same time"),
 }
 _CHOICES = {
-    "protocol": tuple(Option(name, note=one.summary) for name, one in PROTOCOLS.items()),
+    "protocol": tuple(map(Option, PROTOCOLS)),
     "claims": (
         Option(PROTOCOLS_OWN, title="protocol's"),
         *(Option(name) for name in claim_sets()),
     ),
-    "front_end": tuple(Option(name, note=one.summary) for name, one in FRONT_ENDS.items()),
-    "data": tuple(Option(name, note=one.summary) for name, one in data_catalog.BUILT_IN.items()),
+    "front_end": tuple(map(Option, FRONT_ENDS)),
+    "data": tuple(map(Option, data_catalog.BUILT_IN)),
 }
 _key = Keys("plan")
 

@@ -39,7 +39,7 @@ _DAMAGED = (
     # A zip archive's directory with impossible numbers, and its ways of compression that Python lacks.
     NotImplementedError,
     OverflowError,
-    UnicodeDecodeError,
+    ValueError,  # A tar archive's header whose numbers or names are none.
     struct.error,
 )
 

@@ -79,12 +79,15 @@ def has_losses_of(one: RunHistory, other: RunHistory, first: int = 0) -> bool:
 
 
 def _should_be_equal(one: RunHistory, other: RunHistory) -> bool:
-    """Same settings, seed and machine, on a processor: such runs are equal bit for bit."""
+    """Same settings, seed, data and machine, on a processor: such runs are equal bit for bit."""
     mine, others = one.record.config, other.record.config
     is_exact = all(run.bit_exact and run.segments[0].device_class == "cpu" for run in (one, other))
     is_one_machine = len(machines((one, other))) == 1
+    places = one.segments + other.segments
+    is_one_data_set = len({(place.data_sha256, place.num_train_images, place.num_test_images) for place in places}) == 1
     is_same_schedule = mine.epochs == others.epochs or not mine.depends_on_length
-    return is_exact and is_one_machine and is_same_schedule and _results(mine) == _results(_of_length(other, one))
+    is_same_training = is_same_schedule and _results(mine) == _results(_of_length(other, one))
+    return is_exact and is_one_machine and is_one_data_set and is_same_training
 
 
 def _of_length(run: RunHistory, other: RunHistory) -> RunConfig:
@@ -100,7 +103,8 @@ def _diverged_before(one: RunHistory, other: RunHistory) -> bool:
 def _is_equal(one: RunHistory, other: RunHistory) -> bool:
     count = min(len(one.epochs), len(other.epochs))
     columns = ("train_loss", "test_loss", "test_accuracy")
-    return all(one.epochs[name][:count] == other.epochs[name][:count] for name in columns)
+    pairs = ((one.epochs[name][row], other.epochs[name][row]) for name in columns for row in range(count))
+    return all(mine == others or (math.isnan(mine) and math.isnan(others)) for mine, others in pairs)
 
 
 def _results(config: RunConfig) -> tuple[object, ...]:

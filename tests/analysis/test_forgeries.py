@@ -652,6 +652,20 @@ def test_a_copy_under_another_number_of_images_is_one(store: Store) -> None:
     assert [check.result for check in checks] == [Result.FAILED] * 2
 
 
+def test_runs_that_are_rightly_equal_or_rightly_not_are_not_accused(store: Store) -> None:
+    config = RunConfig.from_text(OVERRIDES)
+    events = events_of(config, 1e9)
+    diverged = [{**event, "test_loss": "nan"} if event["kind"] == "epoch" else event for event in events]
+    for _ in range(2):
+        write(store, store.create(config).id, diverged)  # Its last test losses are no numbers, and equal all the same.
+    histories = select_runs(store).histories
+    assert all(math.isnan(run.epochs["test_loss"][-1]) for run in histories)
+    assert "other numbers" not in "".join(check.sentence for check in check_together(histories).values())
+    others = [{**event, "test_loss": 1.0} if event["kind"] == "epoch" else event for event in events]
+    write(store, store.create(config).id, [{**others[0], "data_sha256": "cd" * 32}, *others[1:]])
+    assert "other numbers" not in "".join(one.sentence for one in check_together(select_runs(store).histories).values())
+
+
 def test_three_epochs_are_no_verdict(store: Store) -> None:
     plan = planning.plan_variants(
         store, "mine", variants=tuple(CLEAR), seeds=range(5), overrides={**OVERRIDES, "epochs": "3"}

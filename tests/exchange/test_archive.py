@@ -537,6 +537,13 @@ def encrypted(path: Path) -> Path:
     return path
 
 
+def odd_header(path: Path) -> Path:
+    info = member("runs/mine/run.json")[0]
+    info.pax_headers = {"GNU.sparse.map": "x,y"}
+    path.write_bytes(gzip.compress(info.tobuf(tarfile.PAX_FORMAT)))
+    return path
+
+
 DAMAGED: Mapping[str, Callable[[Path], Path]] = {
     "truncated gz": broken(lambda content: content[:-20]),
     "wrong checksum": broken(lambda content: content[:-8] + b"\0\0\0\0" + content[-4:]),
@@ -545,6 +552,7 @@ DAMAGED: Mapping[str, Callable[[Path], Path]] = {
     "bomb": bomb,
     "100,000 entries": crowd,
     "encrypted": encrypted,
+    "a number that is none": odd_header,
 }
 
 

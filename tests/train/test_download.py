@@ -14,7 +14,7 @@ import pytest
 
 from alexnet_tui.datasets.catalog import BUILT_IN, DOWNLOADS
 from alexnet_tui.errors import DatasetError, ExitCode
-from alexnet_tui.train.images.download import PARTIAL, LossyOutput, _store, fetch
+from alexnet_tui.train.images.download import LossyOutput, _store, fetch
 
 CONTENT = bytes(range(256)) * 64
 
@@ -77,7 +77,21 @@ def test_a_download_that_broke_off_is_made_again(tmp_path: Path, server: str) ->
     assert not archive.exists(), "half an archive must not stand where a whole one is looked for"
     fetch(f"{server}/whole", md5, archive)
     assert archive.read_bytes() == CONTENT
-    assert not (archive.parent / PARTIAL).exists()
+    assert [path.name for path in archive.parent.iterdir()] == ["archive.tar.gz"]
+
+
+def test_two_data_sets_are_downloaded_at_the_same_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = (tmp_path / DOWNLOADS / f"{name}.tar.gz" for name in ("first", "second"))
+
+    def download(url: str, root: str, filename: str, md5: str) -> None:
+        (Path(root) / filename).write_text(url)
+        if filename == first.name:  # The other one comes and goes while this one is on its way.
+            fetch("theirs", "", second)
+
+    monkeypatch.setattr("torchvision.datasets.utils.download_url", download)
+    fetch("mine", "", first)
+    assert (first.read_text(), second.read_text()) == ("mine", "theirs")
+    assert sorted(first.parent.iterdir()) == [first, second]
 
 
 @pytest.mark.slow

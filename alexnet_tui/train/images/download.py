@@ -108,7 +108,7 @@ def fetch(url: str, md5: str, archive: Path) -> None:
     """
     from torchvision.datasets.utils import download_url
 
-    partial = archive.parent / PARTIAL
+    partial = archive.parent / f"{PARTIAL}-{archive.name}"  # Another data set may be on its way at the same time.
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     download_url(url, str(partial), filename=archive.name, md5=md5)

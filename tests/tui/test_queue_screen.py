@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import fake_trainer
+import msgspec
 import pytest
 from console_driver import Driver, console, driven
 from fake_runs import curve, open_writer, started, write_run
@@ -1159,6 +1160,7 @@ def test_below_each_seed_of_the_grid_are_its_cells_or_there_is_none(store: Store
         ]
     assert queue_view.has_grid(plan, 78)
     assert not queue_view.has_grid(plan, 60)
+    assert not queue_view.has_grid(msgspec.structs.replace(plan, seeds=[]), 78), "somebody wrote it by hand"
 
 
 @pytest.mark.parametrize("name", ["mine/lock", ".worker/lock", ".worker/orders.json", "mine/slurm.json"])

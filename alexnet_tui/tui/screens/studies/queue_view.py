@@ -117,8 +117,9 @@ def has_grid(plan: Plan, width: int) -> bool:
     """Whether groups x seeds say which cell is which, and there is room for them in `width` cells."""
     places = {(plan.group_of(index), config.seed) for index, config in enumerate(plan.configs)}
     is_whole = len(places) == len(plan.configs) == len(plan.group_names) * len(plan.seeds)
-    has_columns = len(plan.seeds) <= _MAX_SEED_COLUMNS and sum(_grid_columns(plan, bar_cells=0)) <= width
-    return is_whole and len(plan.group_names) > 1 and has_columns
+    if not is_whole or len(plan.group_names) < 2 or len(plan.seeds) > _MAX_SEED_COLUMNS:
+        return False
+    return sum(_grid_columns(plan, bar_cells=0)) <= width
 
 
 def _grid_columns(plan: Plan, *, bar_cells: int) -> tuple[int, ...]:

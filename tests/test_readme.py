@@ -43,7 +43,8 @@ def reference_report() -> str:
 def readings() -> str:
     """The finished readings beside the published figures, as the README's commands print them."""
     with tempfile.TemporaryDirectory() as folder:
-        printed(folder, "import", "runs/readings.tar.gz")
+        for archive in ("runs/readings.tar.gz", "runs/readings-gpu.tar.xz"):
+            printed(folder, "import", archive)
         return f"```text\n{printed(folder, 'study', 'readings').rstrip()}\n```\n"
 
 

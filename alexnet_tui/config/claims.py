@@ -21,7 +21,7 @@ from alexnet_tui.files import reason_of
 from alexnet_tui.text import printable, quoted
 from alexnet_tui.validation_errors import Fault, fault_of
 
-RULES_VERSION = 7
+RULES_VERSION = 8
 """Version of the rules by which claims are judged; part of every plan.
 
 3 leaves out runs whose numbers were known before the plan and runs that were begun anew for other numbers, asks every
@@ -32,7 +32,8 @@ on; and knows no onset of over-fitting of a run whose loss still fell. 5 compare
 before their first measurement, and lets none of these meet a precondition. 6 asks Welch's test too where times were not
 reached. 7 assesses no claim whose smallest effect is larger than any effect can be, and no plan of another alpha; asks
 Welch's test of such times also where an effect is said to be smaller than what matters; and tells two groups apart of
-which all runs of the one reached the mark within the first epoch and all of the other later.
+which all runs of the one reached the mark within the first epoch and all of the other later. 8 takes for known what has
+the first epoch of an earlier run, by its settings as float32 has them or by its loss, whatever its schedule.
 """
 ALPHA = 0.05
 """Probability, over all claims of a plan, of calling one supported that is not."""

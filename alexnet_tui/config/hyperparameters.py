@@ -6,6 +6,7 @@ fields below; a new hyperparameter is one field. Text is parsed here and nowhere
 
 import math
 import re
+from array import array
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -391,14 +392,24 @@ def training_key(config: RunConfig) -> tuple[object, ...]:
     """What decides the numbers of a run beside its images: two runs of one key train alike, as far as both go.
 
     Settings that say the same in other words have one key: a decay of the rate that the schedule does not use, or that
-    is 0, the third and the fourth layer where these are equal.
+    is 0, the third and the fourth layer where these are equal, numbers that float32 does not tell apart.
     """
     length = config.epochs if config.depends_on_length else 0
+    schedule = "constant" if config.schedule == "inverse-time" and not config.rate_decay else config.schedule
+    return (length, schedule, *first_epoch_key(config))
+
+
+def first_epoch_key(config: RunConfig) -> tuple[object, ...]:
+    """What decides the numbers of a run's first epoch beside its images: no schedule but inverse-time acts in it."""
     decay = config.rate_decay if config.schedule == "inverse-time" else 0.0
-    schedule = "constant" if config.schedule == "inverse-time" and not decay else config.schedule
     shapes = layer_shapes(config.architecture(_ANY_CLASSES))
     others = (getattr(config, name) for name in DECIDING_FIELDS if name not in _OTHERWISE_KEYED)
-    return (length, schedule, decay, shapes, *others)
+    return (shapes, *map(_in_float32, (decay, *others)))
+
+
+def _in_float32(value: Value) -> Value:
+    """A setting as the arithmetic of training has it."""
+    return array("f", [value])[0] if isinstance(value, float) else value
 
 
 def option_name(name: str) -> str:

@@ -1,57 +1,102 @@
 """Runs whose numbers were known before a plan: a claim that is registered after its numbers decides nothing.
 
 Runs of equal settings, seed and images train alike, so one that was trained before tells what a planned one will come
-to.
+to. Settings may differ and change nothing, or nothing for many epochs: what counts is the first epoch, by the settings
+before the planned runs are trained, and by its loss afterwards.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
-from alexnet_tui.config.hyperparameters import RunConfig, training_key
+import msgspec
+
+from alexnet_tui.config.hyperparameters import RunConfig, first_epoch_key
 from alexnet_tui.datasets.catalog import Source, known_facts
 from alexnet_tui.errors import StoreError
 from alexnet_tui.runs import events as ev
-from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.origin import read_imported
 from alexnet_tui.runs.store import Store
 
+_PIECE_BYTES = 1 << 16
+"""So much of a log is read at a time on the way to its first epoch."""
+
 
 def known_runs(
-    store: Store, configs: Iterable[RunConfig], *, plan_sha256: str = "", before: float = math.inf
+    store: Store,
+    configs: Iterable[RunConfig],
+    *,
+    plan_sha256: str = "",
+    before: float = math.inf,
+    trained: Sequence[RunHistory] = (),
 ) -> dict[RunConfig, str]:
-    """Planned run to the first run of its settings and seed of which an epoch, or more, is known.
+    """Planned run to the first run that trained the same first epoch: by its settings and seed, or by its loss.
 
     Args:
         configs: The planned runs.
         plan_sha256: Hash of their plan, whose own runs are left out.
         before: When the plan was registered, seconds since 1970. Of runs that came later from elsewhere, nobody knows
             whether they were known here by then: they are left out.
+        trained: Runs made for the plan.
 
     Raises:
         StoreError: The runs folder cannot be read.
     """
-    planned: dict[tuple[object, ...], list[RunConfig]] = {}
-    for config in configs:
-        planned.setdefault(training_key(config), []).append(config)
+    by_settings, by_loss = _by_first_epoch(configs), _by_first_loss(trained)
+    seeds = {run.record.config.seed for run in trained}
     found: dict[RunConfig, str] = {}
     for record in reversed(store.list().runs):
+        mine = record.config
         is_own = bool(plan_sha256) and record.plan_sha256 == plan_sha256
         if is_own or record.foreign or record.created >= before:
             continue
-        if not (alike := planned.get(training_key(record.config), ())):
-            continue
+        alike = by_settings.get(first_epoch_key(mine), ())
         try:
-            if before < math.inf and _came_from_elsewhere(store, record.id, before):
+            begun = _beginning(store, record.id, before) if alike or mine.seed in seeds else None
+            if begun is None or (before < math.inf and _came_from_elsewhere(store, record.id, before)):
                 continue
-            history = load(store, record.id, skip_steps=True)[0]
-            num_epochs = _epochs_done(store, history, before)
         except StoreError:  # What nobody can read tells nobody anything.
             continue
-        for config in alike:
-            if config not in found and num_epochs and _has_images_of(history, config):
-                found[config] = record.id
+        told = [config for config in alike if _has_images_of(mine, begun.started, config)]
+        told += by_loss.get((mine.seed, float(begun.epoch.train_loss)), ())
+        for config in told:
+            found.setdefault(config, record.id)
     return found
+
+
+def _by_first_epoch(configs: Iterable[RunConfig]) -> Mapping[tuple[object, ...], list[RunConfig]]:
+    found: dict[tuple[object, ...], list[RunConfig]] = {}
+    for config in configs:
+        found.setdefault(first_epoch_key(config), []).append(config)
+    return found
+
+
+def _by_first_loss(runs: Iterable[RunHistory]) -> Mapping[tuple[int, float], list[RunConfig]]:
+    """Seed and training loss of the first epoch, a number of sixteen digits, to the runs that had it."""
+    found: dict[tuple[int, float], list[RunConfig]] = {}
+    for run in runs:
+        if len(run.epochs) and math.isfinite(loss := run.epochs["train_loss"][0]):
+            found.setdefault((run.record.config.seed, loss), []).append(run.record.config)
+    return found
+
+
+class _Beginning(msgspec.Struct, frozen=True):
+    """A run's first epoch, and the start that led to it."""
+
+    started: ev.Started
+    epoch: ev.Epoch
+
+
+def _beginning(store: Store, run_id: str, before: float) -> _Beginning | None:
+    """How a run began; None where its first epoch had not ended by a time."""
+    started, reader = None, store.reader(run_id, skip_steps=True)
+    while events := reader.read_new(_PIECE_BYTES):
+        for event in events:
+            if isinstance(event, ev.Started):
+                started = event
+            elif isinstance(event, ev.Epoch):
+                return _Beginning(started, event) if started and event.wall < before else None
+    return None
 
 
 def _came_from_elsewhere(store: Store, run_id: str, since: float) -> bool:
@@ -61,21 +106,15 @@ def _came_from_elsewhere(store: Store, run_id: str, since: float) -> bool:
     return store.is_reference(run_id) or (imported is not None and imported.imported > since)
 
 
-def _epochs_done(store: Store, history: RunHistory, before: float) -> int:
-    """Epochs that a run had done by a time."""
-    if before == math.inf:
-        return history.num_epochs_done
-    done, reader = set[int](), store.reader(history.id, skip_steps=True)
-    while events := reader.read_new():
-        done |= {event.epoch for event in events if isinstance(event, ev.Epoch) and event.wall < before}
-    return len(done)
+def _has_images_of(mine: RunConfig, started: ev.Started, config: RunConfig) -> bool:
+    """Whether a run was trained on the images of a planned one, whatever the data set or their number is called.
 
-
-def _has_images_of(history: RunHistory, config: RunConfig) -> bool:
-    """Whether a run was trained on the images of a planned one, whatever the data set or their number is called."""
-    mine, facts, started = history.record.config, known_facts(config.data), history.started
-    if started is None:
-        return False
+    Args:
+        mine: The run's configuration.
+        started: What it found when it started.
+        config: The planned run.
+    """
+    facts = known_facts(config.data)
     is_same_data = mine.data == config.data or (isinstance(facts, Source) and started.data_sha256 == facts.sha256)
     left = facts.num_train - config.num_val_images(facts.num_train) if facts else 0
     wanted = config.train_images or left

@@ -9,7 +9,7 @@ import msgspec
 from alexnet_tui import __version__
 from alexnet_tui.command_lines import shell_command
 from alexnet_tui.config.claims import ALPHA, RULES_VERSION, Claim, group_config, groups_of, load_claims
-from alexnet_tui.config.hyperparameters import RunConfig, option_name
+from alexnet_tui.config.hyperparameters import RunConfig, option_name, training_key
 from alexnet_tui.config.protocols import CLAIMS, PROTOCOLS, REPORT, plan_configs
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.datasets.catalog import check_num_images
@@ -260,9 +260,11 @@ def _check_unknown(store: Store, plan: Plan) -> None:
         config, run_id = next(iter(known.items()))
         first = max(seed for seed in plan.seeds if any(one.seed == seed for one in known)) + 1
         others = f" ({len(known)} such runs)" if len(known) > 1 else ""
+        is_same = training_key(store.record(run_id).config) == training_key(config)
+        how = "is trained already by" if is_same else "begins with the first epoch of the trained run"
         raise ConfigError(
             "seeds",
-            f"seed {config.seed} of {config.variant} is trained already by {run_id}{others}, and a claim that is"
+            f"seed {config.seed} of {config.variant} {how} {run_id}{others}, and a claim that is"
             f" registered when its numbers are known is no test. Take new ones: --first-seed {first}, or"
             f" {first}-{first + len(plan.seeds) - 1} in the console.",
         )

@@ -458,7 +458,29 @@ def test_runs_that_repeat_known_ones_do_not_count(honest: Store) -> None:
     edit_record(honest, known, created=long_ago)
     write(honest, known, events_of(config, long_ago))
     assert verdicts(honest) == [Verdict.SUPPORTED, Verdict.NOT_ASSESSED, Verdict.SUPPORTED]
-    assert f"run {known} of its settings and seed was trained before the plan was registered" in told(section(honest))
+    assert f"run {known} of its seed was trained alike before the plan was registered" in told(section(honest))
+
+
+@pytest.mark.parametrize(
+    ("settings", "seconds", "counts"),
+    [
+        ({"schedule": "inverse-time", "rate_decay": "1e-12"}, -1000.0, False),
+        ({"data": "cifar10-again"}, -1000.0, False),
+        ({"schedule": "inverse-time", "rate_decay": "1e-12"}, 1000.0, True),
+        ({"seed": "9"}, -1000.0, True),
+    ],
+)
+def test_settings_that_change_no_number_make_no_known_run_unknown(
+    honest: Store, settings: dict[str, str], seconds: float, counts: bool
+) -> None:
+    """What a setting changes is seen by the loss of the first epoch, which two trainings never share by chance."""
+    made = load_plan(honest, "mine").created + seconds
+    planned = honest.record(ids(honest, "tanh")[3]).config
+    known = honest.create(RunConfig.from_text({**planned.to_text(), **settings})).id
+    edit_record(honest, known, created=made)
+    write(honest, known, events_of(planned, made))
+    assert (verdicts(honest)[1] is Verdict.SUPPORTED) is counts
+    assert (f"run {known} of its seed was trained alike" in told(section(honest))) is not counts
 
 
 def test_runs_beyond_the_plan_do_not_count(honest: Store) -> None:

@@ -37,6 +37,8 @@ def plan(store: Store, seeds: range = range(5), **fields: str) -> Plan:
         ({"rate_decay": "0.001"}, 6),  # Unused by a constant rate.
         ({"train_eval_images": "5000"}, 6),  # Decides what is measured alone.
         ({"train_images": "10000"}, 6),  # All there are.
+        ({"momentum": "0.90000000001"}, 6),  # Float32 has them as one number.
+        ({"learning_rate": "0.0100000000001", "weight_decay": "0.00050000000001"}, 6),
     ],
 )
 def test_a_run_of_the_settings_and_a_seed_of_a_plan_forbids_it(
@@ -58,12 +60,22 @@ def test_a_run_of_the_settings_and_a_seed_of_a_plan_forbids_it(
         ({"seed": "7"}, 6),
         ({"train_images": "5000"}, 6),
         ({}, 0),
-        ({"schedule": "step", "epochs": "9"}, 9),
+        ({"momentum": "0.900001"}, 6),
+        ({"schedule": "inverse-time"}, 6),
     ],
 )
 def test_a_run_that_tells_nothing_of_a_plan_does_not(store: Store, fields: dict[str, str], epochs_done: int) -> None:
     write_run(store, config(**fields), epochs_done=epochs_done)
-    assert len(plan(store, schedule=fields.get("schedule", "constant")).configs) == 10
+    assert len(plan(store).configs) == 10
+
+
+@pytest.mark.parametrize("fields", [{"schedule": "plateau"}, {"schedule": "step", "epochs": "9"}])
+def test_another_schedule_that_begins_alike_makes_no_known_number_unknown(store: Store, fields: dict[str, str]) -> None:
+    run_id = write_run(store, config(**fields)).id
+    with pytest.raises(ConfigError, match=f"baseline begins with the first epoch of the trained run {run_id},"):
+        plan(store)
+    with pytest.raises(ConfigError, match="--first-seed 1"):
+        plan(store, schedule="step")
 
 
 def test_a_plan_without_claims_may_repeat_runs(store: Store) -> None:

@@ -124,14 +124,14 @@ def examine(
     ledger = bookkeeping.read(store, plan)
     account = bookkeeping.account(ledger)
     suspicious = [*ledger.problems, *bookkeeping.changed_records(store, ledger)]
-    known = known_runs(store, plan.configs, plan_sha256=plan.sha256, before=plan.created)
     cells = plan.cells
+    made_for_it = [run for run in histories if run.record.config in cells]
+    known = known_runs(store, plan.configs, plan_sha256=plan.sha256, before=plan.created, trained=made_for_it)
     excluded = dict[str, str]()
     for run in histories:
         about = [problem.sentence for problem in suspicious if problem.run == run.id]
         if reason := _unplanned(run, plan, cells) or _known_before(run, account, cells, known) or _unsound(run, about):
             excluded[run.id] = reason
-    made_for_it = [run for run in histories if run.record.config in cells]
     excluded = {**_copies(made_for_it), **excluded}
     kept = [run for run in histories if run.id not in excluded]
     kept_configs = {run.record.config for run in kept}
@@ -183,10 +183,10 @@ def _known_before(
         run: The run.
         account: What became of the plan's runs.
         cells: Each planned run to its position in the plan.
-        known: Runs that tell the numbers of planned ones, and were there before the plan.
+        known: Planned runs to those that had trained the same first epoch before the plan.
     """
     if before := known.get(run.record.config):
-        return f"run {before} of its settings and seed was trained before the plan was registered."
+        return f"run {before} of its seed was trained alike before the plan was registered."
     counts = account.counted.get(cells[run.record.config])
     if not is_finished(run) or (counts in (None, run.id) and run.id not in account.repeated):
         return ""

@@ -168,6 +168,11 @@ def changed_records(store: Store, found: Ledger) -> list[Problem]:
     return problems
 
 
+def problems(store: Store, found: Ledger) -> list[str]:
+    """Where a study's ledger, as `read` gives it, is damaged, or its runs' records are not those it noted."""
+    return [problem.text for problem in (*found.problems, *changed_records(store, found))]
+
+
 def _members(store: Store, plan: Plan) -> dict[str, int]:
     """Run to cell, of all runs made for a plan, the oldest first."""
     cells = plan.cells

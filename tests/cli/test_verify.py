@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.events import Epoch, Failed
 from alexnet_tui.runs.run_files import EVENTS_FILE
 from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import bookkeeping, planning, study_files
+from alexnet_tui.studies.ledger import LEDGER_FILE
+from alexnet_tui.studies.plan import Plan
 
 CLAIM = """
 [[claim]]
@@ -97,6 +101,47 @@ def test_verify_of_a_study_says_what_does_not_count(run: Run, store: Store) -> N
     assert done.code == 0
     assert "does not count" in done.out
     assert "not the hash of its plan" in done.out
+
+
+def edit_events(store: Store, plan: Plan, run_id: str) -> None:
+    log = store.path(run_id) / EVENTS_FILE
+    log.write_text(log.read_text().replace('"learning_rate":0.01,', '"learning_rate":0.01000,'))
+
+
+def edit_ledger(store: Store, plan: Plan, run_id: str) -> None:
+    path = study_files.folder_path(store, plan.name) / LEDGER_FILE
+    path.write_text(path.read_text().replace('"kind":"started"', '"kind":"resumed"'))
+
+
+def edit_plan(store: Store, plan: Plan, run_id: str) -> None:
+    path = study_files.plan_path(store, plan.name)
+    path.write_text(path.read_text().replace('"label": ""', '"label": "x"'))
+
+
+@pytest.mark.parametrize("has_claims", [True, False])
+@pytest.mark.parametrize("edit", [edit_events, edit_ledger, edit_plan])
+def test_verify_and_study_verify_agree_on_a_study(
+    run: Run, store: Store, has_claims: bool, edit: Callable[[Store, Plan, str], None]
+) -> None:
+    config = RunConfig(epochs=6, log_steps=1)
+    plan = (
+        planning.plan_variants(
+            store, "mine", variants=["baseline"], seeds=[0], overrides={"epochs": "6", "log_steps": "1"}
+        )
+        if has_claims
+        else planning.queue_plan(store, [config])
+    )
+    made = write_run(store, config, study=plan.name, plan_sha256=plan.sha256)
+    bookkeeping.update(store, plan)
+    both = ("verify", plan.name), ("study", "verify", plan.name)
+    assert [run(*words).code for words in both] == [0, 0]
+    edit(store, plan, made.id)
+    assert [run(*words).code for words in both] == [3, 3]
+    assert "FAILED" in run("verify").out.splitlines()[1]
+    (study,) = json.loads(run("verify", "--json").out)["studies"]
+    assert study["name"] == plan.name
+    assert study["faults"]
+    assert run("verify", made.id).code == 0, "the run agrees with itself; its study was not asked for"
 
 
 def test_own_runs_that_have_not_finished_are_checked_and_exported_and_no_reference_runs(run: Run, store: Store) -> None:

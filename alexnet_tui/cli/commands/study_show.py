@@ -77,7 +77,7 @@ def verify(
     ledger = bookkeeping.read(store, plan)
     account = bookkeeping.account(ledger)
     plan_problem = verify_hash(store, plan)
-    problems = [problem.text for problem in (*ledger.problems, *bookkeeping.changed_records(store, ledger))]
+    problems = bookkeeping.problems(store, ledger)
     is_sound = not problems and (not plan_problem or plan.v < HASH_SINCE)
     if as_json:
         write_json(

@@ -4,11 +4,16 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
 import typer
 
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import Json, say, say_foreign, write_json
 from alexnet_tui.errors import ExitCode, UsageError
+from alexnet_tui.runs.run_ids import REFERENCE
+from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import bookkeeping, study_files
+from alexnet_tui.studies.plan import HASH_SINCE, Plan, readable_plans, verify_hash
 from alexnet_tui.text import counted, printable
 
 if TYPE_CHECKING:
@@ -29,7 +34,8 @@ def verify(
 ) -> int:
     """Check every run's record: its start, numbers, times and accuracies, copies, and what its plan says of it.
 
-    0 where nothing is wrong, else 3. A run that fails a check counts for no verdict.
+    Of a study that is asked for, plan and ledger too, as `study verify` does. 0 where nothing is wrong, else 3. A run
+    that fails a check counts for no verdict.
 
     Example: alexnet-tui verify mine --json
     """
@@ -46,21 +52,50 @@ def verify(
         raise UsageError(f"there is no run to check; `{found.train}` trains some.")
     together = check_together(found.histories)
     checks = {run.id: [*check_run(run), *([together[run.id]] if run.id in together else [])] for run in found.histories}
-    is_sound = not found.problems and not any(one.registration.faults for one in found.planned)
+    studies = [*_studies(store, names or study_files.names(store), found.planned)]
+    if any(store.is_reference(run.id) for run in found.histories) and (not names or REFERENCE in names):
+        shipped = Store(store.reference_root)
+        studies += _studies(shipped, study_files.names(shipped), found.planned)
+    is_sound = not found.problems and not any(one.faults for one in studies)
     is_sound &= all(check.result is not Result.FAILED for one in checks.values() for check in one)
     if as_json:
-        write_json(_as_json(is_sound, found.histories, checks, found.planned))
+        write_json(_as_json(is_sound, found.histories, checks, studies))
     else:
-        lines = [*_study_lines(found.planned), *_run_lines(found.histories, checks)]
+        lines = [*_study_lines(studies), *_run_lines(found.histories, checks)]
         sys.stdout.write("".join(f"{printable(line)}\n" for line in lines))
     return ExitCode.DONE if is_sound else ExitCode.STORE_OR_DATA
+
+
+class _Study(msgspec.Struct, frozen=True):
+    """A study that was asked for.
+
+    Attributes:
+        plan: Its plan.
+        faults: What is wrong with its plan, its ledger, and the records of its runs by that.
+        planned: What its report would rest on; None where it registers no claims, or has no run.
+    """
+
+    plan: Plan
+    faults: tuple[str, ...]
+    planned: "PlannedStudy | None" = None
+
+
+def _studies(store: Store, names: Sequence[str], planned: "Sequence[PlannedStudy]") -> "Iterator[_Study]":
+    """The studies of these names in a folder; plans that cannot be read were told when the runs were."""
+    for plan in readable_plans(store):
+        if plan.name in names:
+            known = next((one for one in planned if (one.plan.name, one.plan.sha256) == (plan.name, plan.sha256)), None)
+            wrong = verify_hash(store, plan) if plan.v >= HASH_SINCE and known is None else ""
+            of_plan = known.registration.faults if known else (wrong,) if wrong else ()
+            of_ledger = bookkeeping.problems(store, bookkeeping.read(store, plan))
+            yield _Study(plan, (*of_plan, *of_ledger), known)
 
 
 def _as_json(
     is_sound: bool,
     histories: "Sequence[RunHistory]",
     checks: "dict[str, list[Check]]",
-    planned: "Sequence[PlannedStudy]",
+    studies: "Sequence[_Study]",
 ) -> Json:
     return {
         "is_sound": is_sound,
@@ -77,23 +112,27 @@ def _as_json(
             {
                 "name": one.plan.name,
                 "plan_sha256": one.plan.sha256,
-                "faults": list(one.registration.faults),
-                "remarks": list(one.registration.remarks),
-                "excluded": {run.run_id: run.reason for run in one.excluded},
+                "faults": list(one.faults),
+                "remarks": list(one.planned.registration.remarks) if one.planned else [],
+                "excluded": {run.run_id: run.reason for run in one.planned.excluded} if one.planned else {},
             }
-            for one in planned
+            for one in studies
         ],
     }
 
 
-def _study_lines(planned: "Sequence[PlannedStudy]") -> Iterator[str]:
-    for one in planned:
-        yield f"study {one.plan.name}: plan {one.plan.sha256[:12]}, {counted(len(one.histories), 'run')} may count"
-        for fault in one.registration.faults:
+def _study_lines(studies: "Sequence[_Study]") -> Iterator[str]:
+    for one in studies:
+        count = f", {counted(len(one.planned.histories), 'run')} may count" if one.planned else ""
+        yield f"study {one.plan.name}: plan {one.plan.sha256[:12] or 'without a hash'}{count}"
+        for fault in one.faults:
             yield f"  FAILED  {fault}"
-        for remark in one.registration.remarks:
-            yield f"  note    {remark}"
-        for run in one.excluded:
+        if one.planned is None:
+            continue
+        for remark in one.planned.registration.remarks:
+            if remark.removeprefix("Ledger: ") not in one.faults:
+                yield f"  note    {remark}"
+        for run in one.planned.excluded:
             yield f"  does not count: {run.run_id}: {run.reason}"
 
 

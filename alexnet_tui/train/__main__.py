@@ -197,7 +197,8 @@ def _run(run: RunWriter, history: RunHistory, from_scratch: bool) -> int:
         for event in attempt.opening_events:
             run.write(event)
         trainer = attempt.trainer
-        for event in watched(trainer.fit(), threads=trainer.setup.threads, batch_size=trainer.config.batch_size):
+        threads, images = trainer.setup.threads, trainer.images_per_update
+        for event in watched(trainer.fit(), threads=threads, images_per_update=images):
             if not isinstance(event, ev.FINAL_EVENTS):
                 run.write(event)
                 continue

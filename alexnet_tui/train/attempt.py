@@ -113,7 +113,9 @@ def begin_attempt(
     prepared = _prepare(dataset, config, setup)
     thread_milliseconds: dict[int, float] = {}
     if not threads and _is_worth_timing(config, len(prepared.train)):
-        thread_milliseconds = time_threads(config, setup)
+        # An update takes a batch, or all images where they are fewer.
+        batch_size = min(config.batch_size, len(prepared.train))
+        thread_milliseconds = time_threads(msgspec.structs.replace(config, batch_size=batch_size), setup)
         fastest = min(thread_milliseconds, key=thread_milliseconds.__getitem__, default=0)
         setup = select_device(config, fastest, ranks.size)
     trainer = Trainer(

@@ -91,6 +91,11 @@ class Trainer:
         self._reads_every_loss = setup.device.type == "cpu"
 
     @property
+    def images_per_update(self) -> float:
+        """On the mean: the last update of an epoch may have fewer than a batch."""
+        return len(self.data.train) / self.steps_per_epoch
+
+    @property
     def elapsed_seconds(self) -> float:
         """Seconds of training, evaluation and checkpoints over all attempts."""
         return self._elapsed_before + time.monotonic() - self._clock_start

@@ -112,6 +112,13 @@ def test_replayed_updates_give_the_numbers_of_plain_ones(
         assert recorder.num_replays == (6 - 3) + (2 * 9 - 3)
 
 
+@pytest.mark.usefixtures("synthetic", "small_networks")
+def test_all_images_are_recorded_as_one_batch_where_they_are_fewer_than_that(tmp_path: Path) -> None:
+    recorder = CallingRecorder()
+    trained(tmp_path, recorder, batch_size="128", epochs="6")
+    assert (recorder.num_records, recorder.num_replays) == (1, 6 - 3)
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("synthetic", "small_networks", "small_evaluation")
 def test_replayed_updates_stop_and_resume_to_the_weights_of_an_unbroken_run(tmp_path: Path) -> None:

@@ -58,6 +58,11 @@ def test_same_seed_same_numbers_and_another_seed_other_numbers(tmp_path: Path, p
     assert runs[0] != runs[2]
 
 
+@pytest.mark.parametrize(("batch_size", "mean"), [("32", 32), ("50", 48), ("65536", 96)])
+def test_the_images_of_an_update_are_no_more_than_there_are(tmp_path: Path, batch_size: str, mean: int) -> None:
+    assert trainer(tmp_path, batch_size=batch_size).images_per_update == mean
+
+
 @pytest.mark.slow
 # Three updates, evaluation of two sets: polls 1-4 are in training, 5-7 in and around evaluation, 9 in epoch 2.
 @pytest.mark.parametrize("poll", [2, 3, 5, 6, 9])

@@ -19,7 +19,7 @@ def steps(*rates: float) -> list[ev.Event]:
 def warnings(rates: Sequence[float]) -> list[int]:
     """After how many step events warnings came."""
     seen, found = 0, []
-    for event in watched(steps(*rates), threads=2, batch_size=IMAGES_A_STEP):
+    for event in watched(steps(*rates), threads=2, images_per_update=IMAGES_A_STEP):
         if isinstance(event, ev.Warned):
             found.append(seen)
             assert event.code == "slow"
@@ -50,7 +50,7 @@ def test_one_fast_update_is_no_best_rate() -> None:
 
 def test_it_says_the_rates_and_what_would_help() -> None:
     (message,) = (
-        event.message for event in watched(steps(*[1000.0] * 9, *[90.0] * 9), threads=2, batch_size=100)
+        event.message for event in watched(steps(*[1000.0] * 9, *[90.0] * 9), threads=2, images_per_update=100)
         if isinstance(event, ev.Warned)
     )  # fmt: skip
     assert "90 images/s" in message

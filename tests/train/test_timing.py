@@ -15,7 +15,7 @@ from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import threads_text
 from alexnet_tui.runs.store import Store
 from alexnet_tui.train import attempt, timing
-from alexnet_tui.train.machine.device import select_device
+from alexnet_tui.train.machine.device import DeviceSetup, select_device
 
 pytestmark = pytest.mark.usefixtures("small_networks")
 SMALL = {
@@ -81,6 +81,21 @@ def test_the_fastest_number_is_taken_recorded_and_kept(
     monkeypatch.setattr(attempt, "num_cores", lambda: 1)
     monkeypatch.setattr(attempt, "time_threads", lambda *_: {1: 1.0})
     assert started(store, long).threads == 1, "it began on a larger machine"
+
+
+def test_a_batch_of_more_images_than_there_are_is_timed_as_it_will_be(
+    store: Store, synthetic: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed = []
+
+    def note(config: RunConfig, setup: DeviceSetup) -> dict[int, float]:
+        timed.append(config.batch_size)
+        return {}
+
+    monkeypatch.setattr(attempt, "time_threads", note)
+    for batch_size in ("8", "65536"):
+        started(store, store.create(RunConfig.from_text({**SMALL, "epochs": "500", "batch_size": batch_size})).id)
+    assert timed == [8, 64]
 
 
 def test_the_environment_and_the_configuration_decide_before_any_timing(

@@ -12,11 +12,12 @@ _WINDOW_SECONDS = 5.0
 """Rates are averaged over at least this long; a single update may be fast or slow by chance."""
 
 
-def watched(events: Iterable[ev.Event], *, threads: int, batch_size: int) -> Iterator[ev.Event]:
+def watched(events: Iterable[ev.Event], *, threads: int, images_per_update: float) -> Iterator[ev.Event]:
     """The events of a trainer, with the warning after the step that shows it.
 
     Args:
         threads: CPU threads of the run; part of the advice.
+        images_per_update: How many an update takes, on the mean.
     """
     images = seconds = best = slow_seconds = 0.0
     last_step, is_done = -1, False
@@ -24,7 +25,7 @@ def watched(events: Iterable[ev.Event], *, threads: int, batch_size: int) -> Ite
         yield event
         if not isinstance(event, ev.Step) or is_done:
             continue
-        num_images = (event.step - last_step) * batch_size if last_step >= 0 else 0
+        num_images = (event.step - last_step) * images_per_update if last_step >= 0 else 0
         last_step = event.step
         images += num_images
         seconds += num_images / max(event.images_per_second, 1e-9)

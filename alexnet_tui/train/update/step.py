@@ -94,7 +94,7 @@ class Steps:
         self._measured_2 = torch.zeros(2, device=setup.device)
         rate_type = torch.float32 if setup.device.type == "mps" else torch.float64
         self._learning_rate = torch.zeros((), dtype=rate_type, device=setup.device)
-        self._update = Replayed(self._update_batch, config.batch_size, recorder, self._generator)
+        self._update = Replayed(self._update_batch, min(config.batch_size, len(data.train)), recorder, self._generator)
         self._measure = Replayed(self._measure_batch, evaluation_size, recorder)
 
     def update(self, index_N: Tensor, seed: int, learning_rate: float) -> Tensor:

@@ -11,7 +11,7 @@ import os
 import re
 import sys
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -185,6 +185,11 @@ def format_count(count: float | None) -> str:
 def counted(count: int, noun: str) -> str:
     """A count with its noun: ``1 epoch``, ``2,000 epochs``."""
     return f"{count:,} {plural(count, noun)}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words as a sentence lists them: ``a, b and c``."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def format_seeds(seeds: Iterable[int]) -> str:

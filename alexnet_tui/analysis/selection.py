@@ -6,7 +6,7 @@ import msgspec
 
 from alexnet_tui.analysis.groups import Missing
 from alexnet_tui.analysis.verdict.registration import PlannedStudy, examine, is_registered
-from alexnet_tui.command_lines import commands_on, shell_command
+from alexnet_tui.command_lines import ShellCommand, commands_on, shell_command
 from alexnet_tui.errors import AmbiguousRunError, RunNotFoundError, StoreError, UsageError
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
@@ -31,6 +31,7 @@ class Selection(msgspec.Struct, frozen=True):
         missing: Runs that a plan asks for and that are not there.
         planned: Registered studies that were asked for as a whole; their runs are among `histories` too.
         train: The command line that makes what is missing.
+        command: What makes command lines that mean the folder of these runs.
         foreign: Ids of runs that other programs trained, left out where runs are judged.
     """
 
@@ -41,6 +42,7 @@ class Selection(msgspec.Struct, frozen=True):
     missing: list[Missing] = msgspec.field(default_factory=list)
     planned: list[PlannedStudy] = msgspec.field(default_factory=list)
     train: str = shell_command(*_REPRODUCE)
+    command: ShellCommand = shell_command
     foreign: list[str] = msgspec.field(default_factory=list)
 
     def need_runs(self) -> None:
@@ -140,7 +142,7 @@ class _Reader:
         return own or [record.id for record in oldest_first if record.config.variant == name]
 
     def _read(self, ids: Iterable[str]) -> Selection:
-        found = Selection("", [], {}, self._problems, foreign=self._foreign)
+        found = Selection("", [], {}, self._problems, command=self._advise, foreign=self._foreign)
         for run_id in ids:
             try:
                 known = self._look(run_id)

@@ -60,6 +60,10 @@ def print_report(console: Console, report: Report) -> None:
     for one in report.contradictions:
         _line(console, f"{one.number:>2}. [{one.place}] {one.one}")
         _line(console, f"    But: {one.other}", "dim")
+    if report.problems:
+        _line(console, "\nRuns that could not be read", "bold")
+    for problem in report.problems:
+        _line(console, problem)
 
 
 def _print_section(console: Console, section: Section) -> None:

@@ -11,8 +11,9 @@ from alexnet_tui.analysis.verdict.judge import ClaimVerdict
 from alexnet_tui.analysis.verdict.registration import Registration
 from alexnet_tui.report.table import Row
 
-REPORT_VERSION = 2
-"""1 had other names for groups, effects and secondary outcomes, and no registration."""
+REPORT_VERSION = 3
+"""1 had other names for groups, effects and secondary outcomes, and no registration; 2 described a section by its
+first run."""
 
 
 class Curve(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,22 +75,28 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
     """One comparable set of runs: a registered study, or runs of one protocol that were not registered.
 
     Attributes:
-        name: The front end and the data, for people.
+        front_ends: Every front end that its runs have; this and the next three are more than one only where the groups
+            of a registered study differ in it.
+        data_sets: Every data set.
+        splits: Every split.
+        epochs: Every number of epochs.
         settings: Hyperparameters of the protocol that differ from the front end's defaults.
         notes: Sentences on how the protocol departs from the study's.
         registration: The plan that its verdicts rest on; None where the runs were not registered.
         register: The command that registers such runs, where they were not.
+        extend: The command that plans the further seeds that what is inconclusive needs; empty where nothing is, or no
+            study can have so many.
     """
 
-    name: str
-    front_end: str
-    data: str
-    split: str
-    epochs: int
+    front_ends: tuple[str, ...]
+    data_sets: tuple[str, ...]
+    splits: tuple[str, ...]
+    epochs: tuple[int, ...]
     settings: Mapping[str, str]
     notes: tuple[str, ...]
     registration: Registration | None = None
     register: str = ""
+    extend: str = ""
     rows: tuple[Row, ...]
     claims: tuple[ClaimVerdict, ...]
     curves: tuple[Curve, ...]

@@ -64,8 +64,9 @@ _TWO_HYPHENS = re.compile("-(?=-)")
 
 
 def to_latex(report: Report) -> str:
-    """LaTeX tables of each section and of its verdicts; the first lines say what they need."""
-    return _text(line for section in report.sections for line in _section(section))
+    """LaTeX tables of each section and of its verdicts; comments say what they need, and what could not be read."""
+    tables = (line for section in report.sections for line in _section(section))
+    return _text([*tables, *(f"% Could not be read: {printable(problem, 4000)}" for problem in report.problems)])
 
 
 def comparison_to_latex(comparison: Comparison) -> str:

@@ -31,6 +31,7 @@ def explain(report: Report) -> Iterator[str]:
         yield from _explain_table(section)
         yield from (f"{label}: {text}" for label, text in provenance(section.provenance))
         yield ""
+    yield from (f"Could not be read: {problem}" for problem in report.problems)
 
 
 def _explain_sample(unit: Unit, found: Sample, before: str) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """The report's numbers in words, once for every format: facts of a verdict, and provenance."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from alexnet_tui.analysis.metrics import METRICS, Unit
 from alexnet_tui.analysis.samples import Sample, sample_text
@@ -9,12 +9,22 @@ from alexnet_tui.analysis.verdict.effect import amount_text, p_value
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict
 from alexnet_tui.analysis.verdict.rules import Verdict
 from alexnet_tui.analysis.verdict.secondary import Secondary
-from alexnet_tui.command_lines import shell_command
+from alexnet_tui.config.claims import Claim
 from alexnet_tui.config.protocols import BEST_LEARNING_RATE, PROTOCOLS
 from alexnet_tui.report.content import Provenance, Report, Section
 from alexnet_tui.report.table import Row
 from alexnet_tui.runs.state import State
-from alexnet_tui.text import MISSING, counted, format_clock, format_difference, format_duration, format_seeds
+from alexnet_tui.text import (
+    MISSING,
+    counted,
+    format_clock,
+    format_count,
+    format_difference,
+    format_duration,
+    format_seeds,
+    listed,
+    plural,
+)
 
 TABLE_COLUMNS = ("max_train", "max_test", "max_epoch", "final_test", "gap", "t25", "converged", "time")
 MORE_COLUMNS = ("t25_running", "t25_seconds", "overfits")
@@ -168,14 +178,32 @@ def registered(section: Section) -> str:
     seeds = f"{counted(plan.num_seeds, 'seed')} a group"
     extends = f", extending {plan.extends} (look {plan.look})" if plan.extends else ""
     words = f"Registered as {plan.study} on {_day(plan.created)}, plan {plan.sha256[:12]}, {seeds}{extends}."
-    needed = max((one.seeds_needed for one in section.claims if one.seeds_needed), default=0)
-    if needed <= plan.num_seeds:
+    if not section.extend:
         return words
-    command = shell_command("study", "extend", plan.study, "--seeds", str(needed))
     return (
-        f"{words} `{command}` plans as many further seeds as what is inconclusive needs with this spread; they are"
-        " judged by themselves."
+        f"{words} `{section.extend}` plans as many further seeds as what is inconclusive needs with this spread; they"
+        " are judged by themselves."
     )
+
+
+def scope(report: Report) -> list[tuple[str, tuple[ClaimVerdict, ...]]]:
+    """Each set of claims that is judged here once, below a sentence that says whose claims they are."""
+    sets = list[tuple[list[Claim], list[Section]]]()
+    for section in report.sections:
+        claims = [one.claim for one in section.claims]
+        alike = next((sections for known, sections in sets if known == claims), None)
+        if alike is None:
+            sets.append((claims, [section]))
+        else:
+            alike.append(section)
+    return [(_whose_claims(sections), sections[0].claims) for _, sections in sets]
+
+
+def _whose_claims(sections: Sequence[Section]) -> str:
+    if all(verdict.published for verdict in sections[0].claims):
+        return "The claims of the study, each made there from single runs, tested over seeds with fixed rules:"
+    names = [section.registration.study for section in sections if section.registration]
+    return f"The claims registered as {listed(names)}, tested over seeds with fixed rules:"
 
 
 def families(report: Report) -> str:
@@ -286,12 +314,22 @@ def experiment_names(section: Section) -> str:
 
 def section_title(section: Section) -> str:
     """The protocol of a section in one line."""
-    if not section.front_end:
+    if not section.front_ends:
         return "No runs"
     study = f"Study {section.registration.study}: " if section.registration else ""
     moved = {
         name: value for name, value in section.settings.items() if name not in ("front_end", "data", "epochs", "split")
     }
     extra = "".join(f", {name.replace('_', ' ')} {value}" for name, value in moved.items())
-    epochs = counted(section.epochs, "epoch")
-    return f"{study}Front end {section.front_end} on {section.data}, {epochs}, split {section.split}{extra}"
+    front_ends, splits = section.front_ends, section.splits
+    parts = (
+        f"{plural(len(front_ends), 'Front end')} {listed(front_ends)} on {listed(section.data_sets)}",
+        epochs_text(section.epochs),
+        f"{plural(len(splits), 'split')} {listed(splits)}",
+    )
+    return f"{study}{', '.join(parts)}{extra}"
+
+
+def epochs_text(epochs: Sequence[int]) -> str:
+    """Lengths of runs: ``5 and 100 epochs``."""
+    return f"{listed([format_count(one) for one in epochs])} {plural(epochs[-1], 'epoch')}"

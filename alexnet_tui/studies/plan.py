@@ -116,6 +116,21 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """The configuration of each cell to its position."""
         return {config: index for index, config in enumerate(self.configs)}
 
+    @property
+    def cells_of_a_seed(self) -> list[int]:
+        """Positions of the runs of its first seed."""
+        return [cell for cell, config in enumerate(self.configs) if config.seed == self.seeds[0]]
+
+    @property
+    def most_further_seeds(self) -> int:
+        """How many seeds a plan that extends it can have; 0 where its seeds have other runs each."""
+        return MAX_CELLS // len(self.cells_of_a_seed) if set(self.with_seeds(self.seeds)) == set(self.configs) else 0
+
+    def with_seeds(self, seeds: Sequence[int]) -> list[RunConfig]:
+        """The runs of its first seed, with other seeds."""
+        cells = self.cells_of_a_seed
+        return [msgspec.structs.replace(self.configs[cell], seed=seed) for seed in seeds for cell in cells]
+
     def group_of(self, index: int) -> str:
         """Name of the group a cell belongs to."""
         return self.cell_groups[index] if self.cell_groups else self.configs[index].variant

@@ -160,10 +160,8 @@ def extend(store: Store, name: str, num_seeds: int, *, new_name: str = "") -> Pl
             name=new_name or next(free),
             created=time.time(),
             seeds=list(seeds),
-            configs=_configs_of(old, seeds),
-            cell_groups=[old.group_of(cell) for _ in seeds for cell in _cells_of_a_seed(old)]
-            if old.cell_groups
-            else [],
+            configs=old.with_seeds(seeds),
+            cell_groups=[old.group_of(cell) for _ in seeds for cell in old.cells_of_a_seed] if old.cell_groups else [],
             extends=name,
             extends_sha256=old.sha256,
             look=max(one.look for one in family) + 1,
@@ -180,28 +178,17 @@ def _further_seeds(store: Store, plan: Plan, count: int, *, after: int) -> range
     Raises:
         UsageError: The plan's seeds have other runs each.
     """
-    if set(_configs_of(plan, plan.seeds)) != set(plan.configs):
+    if not plan.most_further_seeds:
         another = shell_command("study", "new", "another", root=store.root)
         raise UsageError(
             f"the seeds of study {quoted(plan.name)} do not all have the same runs: what a further one has to train is"
             f" not known. `{another}` plans another study."
         )
     seeds = range(after + 1, after + 1 + count)
-    while plan.claims and (known := known_runs(store, _configs_of(plan, seeds))):
+    while plan.claims and (known := known_runs(store, plan.with_seeds(seeds))):
         first = max(config.seed for config in known) + 1
         seeds = range(first, first + count)
     return seeds
-
-
-def _cells_of_a_seed(plan: Plan) -> list[int]:
-    """Positions of the runs of a plan's first seed."""
-    return [cell for cell, config in enumerate(plan.configs) if config.seed == plan.seeds[0]]
-
-
-def _configs_of(plan: Plan, seeds: Sequence[int]) -> list[RunConfig]:
-    """The runs of a plan's first seed, with other seeds."""
-    cells = _cells_of_a_seed(plan)
-    return [msgspec.structs.replace(plan.configs[cell], seed=seed) for seed in seeds for cell in cells]
 
 
 def queue_plan(store: Store, configs: Sequence[RunConfig], *, label: str = "") -> Plan:

@@ -4,7 +4,7 @@ import ast
 import functools
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,13 @@ from alexnet_tui.analysis.selection import select_runs
 from alexnet_tui.cli.app import parser
 from alexnet_tui.command_lines import commands_on, shell_command
 from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.errors import UsageError
 from alexnet_tui.report.build import build_selection
-from alexnet_tui.report.wording import secondary_text
+from alexnet_tui.report.wording import registered, secondary_text
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import planning
+from alexnet_tui.studies.plan import Plan
 from alexnet_tui.tui.screens.report import source as report_source
 
 PACKAGE = Path(paths.__file__).parent
@@ -169,13 +171,57 @@ def test_own_runs_that_are_not_there_are_reproduced_and_not_a_study_of_nobody(st
     ]
 
 
-def test_what_stands_beside_claim_2_advises_the_same_commands_wherever_the_runs_are(store: Store) -> None:
+def test_what_stands_beside_claim_2_advises_commands_that_take_its_settings(store: Store) -> None:
     write_run(store, RunConfig(epochs=2, data="synthetic", lrn=True))
     beside = " ".join(secondary_text(one) for one in build_selection(select_runs(store)).claims[1].secondary)
     lines = advised(beside)
     assert [parse(line) for line in lines] == [["study", "new"], ["study", "run"]]
-    assert not any("--runs-dir" in line for line in lines), "a report that is passed on names no one's folders"
     assert "--lrn" in lines[0]
+
+
+def train_inconclusive(store: Store, *, variants: Sequence[str] = ("baseline", "four-conv"), spread: float) -> Plan:
+    """A registered study whose third claim takes more seeds than it has."""
+    made = planning.plan_variants(store, "mine", variants=variants, seeds=range(5), overrides={"epochs": "6"})
+    for config in made.configs:
+        final = 0.5 + spread * config.seed + 0.005 * (config.variant == "baseline")
+        write_run(store, config, study="mine", plan_sha256=made.sha256, final=final)
+    return made
+
+
+@pytest.mark.parametrize("form", ["terminal", "markdown", "html"])
+def test_a_report_advises_commands_that_parse_and_name_the_folder_it_read(
+    form: str, store: Store, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_inconclusive(store, spread=0.005)
+    write_run(store, RunConfig(epochs=2, data="synthetic", lrn=True))
+    monkeypatch.delenv("ALEXNET_TUI_RUNS")
+    monkeypatch.setenv("COLUMNS", "9999")
+    text = run("report", "--runs-dir", str(store.root), "--format", form).out
+    lines = {line.replace("\\", "") for line in re.findall(r"\\?`(alexnet-tui [^`]*?)\\?`", text)}
+    assert sorted({tuple(parse(line)) for line in lines}) == [("study", "extend"), ("study", "new"), ("study", "run")]
+    for line in lines:
+        assert line.endswith(f" --runs-dir {store.root}")
+
+
+def test_no_plan_of_more_runs_than_a_study_can_have_is_advised(store: Store) -> None:
+    made = train_inconclusive(store, spread=0.005)
+    (section,) = build_selection(select_runs(store, ["mine"])).sections
+    needed = section.claims[2].seeds_needed or 0
+    assert section.extend == f"alexnet-tui study extend mine --seeds {needed} --runs-dir {store.root}"
+    assert made.most_further_seeds == 500
+    planning.extend(store, "mine", 500)
+    with pytest.raises(UsageError, match="1 to 1000 runs"):
+        planning.extend(store, "mine", 501)
+
+
+def test_what_takes_more_seeds_than_one_plan_holds_is_told_without_a_command(store: Store) -> None:
+    train_inconclusive(store, spread=0.02)
+    (section,) = build_selection(select_runs(store, ["mine"])).sections
+    needed = section.claims[2].seeds_needed or 0
+    assert 500 < needed <= 1000
+    assert f"With this spread {needed} seeds" in " ".join(section.claims[2].reasons)
+    assert section.extend == ""
+    assert "study extend" not in registered(section)
 
 
 @pytest.mark.parametrize(

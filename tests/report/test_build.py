@@ -1,6 +1,7 @@
 """The report as data and in its formats: the numbers are right, traceable, and never mixed."""
 
 import html.parser
+import io
 import json
 import re
 import shutil
@@ -11,25 +12,28 @@ from typing import Any
 
 import msgspec
 import pytest
-from fake_claims import planned
+from fake_claims import own_claim, planned
 from fake_histories import CLEAR, diverged, make_history, study
 from fake_runs import write_run
+from rich.console import Console
 
 from alexnet_tui.analysis.metrics import METRICS, smoothed
 from alexnet_tui.analysis.samples import RunValue, make_sample, sample_text
 from alexnet_tui.analysis.selection import select_runs
 from alexnet_tui.analysis.verdict.rules import Verdict
+from alexnet_tui.cli.report_view import print_report
 from alexnet_tui.config.claims import Claim, load_claims
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import RunNotFoundError
 from alexnet_tui.report import charts as report_svg
 from alexnet_tui.report.build import build, build_selection
 from alexnet_tui.report.content import Report
+from alexnet_tui.report.formats import Format, render
 from alexnet_tui.report.html import to_html
 from alexnet_tui.report.latex import escape_latex, to_latex
 from alexnet_tui.report.markdown import escape_markdown, to_markdown
 from alexnet_tui.report.trace import explain
-from alexnet_tui.report.wording import families, provenance, registered
+from alexnet_tui.report.wording import families, provenance, registered, section_title
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.runs.store import Store
@@ -78,7 +82,7 @@ def test_front_ends_get_a_section_each_and_verdicts_of_their_own() -> None:
     other = study(shift={"four-conv": {"final": 0.7, "gap": 0.2}}, front_end="same32")
     mine = study(shift=CLEAR)
     built = build([*other, *mine], planned=[planned(mine)])
-    assert [section.front_end for section in built.sections] == ["literal32", "same32"]
+    assert [section.front_ends for section in built.sections] == [("literal32",), ("same32",)]
     assert [section.claims[2].headline for section in built.sections] == ["supported", "exploratory"]
     assert built.num_families == 2
     assert "2 families of tests" in families(built)
@@ -447,3 +451,66 @@ def test_forty_runs_of_a_hundred_epochs_take_less_than_a_second(store: Store) ->
     assert time.process_time() - begin < 1.0
     assert len(found.histories) == 41
     assert text.count("<article") == 6
+
+
+def test_what_could_not_be_read_stands_in_every_format() -> None:
+    built = build(study(), problems=["run x: its record cannot be read."])
+    screen = io.StringIO()
+    print_report(Console(file=screen, width=100), built)
+    texts = {str(form): render(built, form) for form in Format}
+    texts |= {"terminal": screen.getvalue(), "explain": "\n".join(explain(built))}
+    assert [form for form, text in texts.items() if "run x: its record cannot be read." not in text] == []
+
+
+def test_the_scope_names_the_claims_that_are_judged() -> None:
+    def scope(built: Report) -> list[str]:
+        text = to_markdown(built)
+        return text[text.index("### Scope") : text.index("### Methodology")].split("\n\n")[1:-1]
+
+    theirs = "- Claim 1: Adding dropout helps reducing over-fitting.\n- Claim 2: ReLU provides faster convergence"
+    of_the_study = "The claims of the study, each made there from single runs, tested over seeds with fixed rules:"
+    mine = [of_the_study, *scope(build_planned(study()))[1:]]
+    assert scope(build_planned(study())) == mine
+    assert mine[1].startswith(theirs)
+    own = planned(study(), claims=[own_claim()])
+    registered_as = "The claims registered as mine, tested over seeds with fixed rules:"
+    judged_alone = [registered_as, "- Claim 1: Weight decay lowers the training error."]
+    assert scope(build([], planned=[own])) == judged_alone
+    assert scope(build(study(front_end="same32"), planned=[own])) == [*judged_alone, *mine]
+    assert scope(build(study(front_end="same32"), planned=[planned(study())])) == mine, "each set of claims once"
+
+
+def test_a_registered_study_in_the_cell_of_the_sweep_is_judged_and_shows_its_settings() -> None:
+    cell = {"dropout": "0", "weight_decay": "0"}
+    runs = [make_history(one, seed, **cell) for one in ("baseline", "tanh") for seed in range(5)]  # type: ignore[arg-type]
+    groups = {"baseline": {}, "tanh": {"activation": "tanh"}}
+    overrides = {"epochs": "20", "data": "cifar10", **cell}
+    (section,) = build([], planned=[planned(runs, groups=groups, overrides=overrides)]).sections
+    assert not any("decide none" in note for note in section.notes)
+    assert (section.settings["dropout"], section.settings["weight_decay"]) == ("0", "0")
+    assert section_title(section).endswith("split paper, dropout 0, weight decay 0")
+    (beside,) = build(runs).sections
+    assert beside.notes[0].startswith("These runs stand beside claim 2 and decide none")
+    assert section_title(beside) == "Front end literal32 on cifar10, 20 epochs, split paper"
+
+
+def test_a_section_whose_groups_differ_in_length_or_front_end_says_both() -> None:
+    kinds = {"short": {}, "long": {"epochs": "100"}, "same": {"front_end": "same32"}, "part": {"train_images": "500"}}
+    runs = [make_history(seed=seed, run_id=f"{name}{seed}", **of) for name, of in kinds.items() for seed in range(2)]  # type: ignore[arg-type]
+    groups = {
+        "baseline": {},
+        "long": {"epochs": 100},
+        "same": {"front_end": "same32"},
+        "part": {"train_images": 500},
+    }
+    (section,) = build([], planned=[planned(runs, groups=groups, claims=[own_claim()])]).sections
+    assert section.front_ends == ("literal32", "same32")
+    assert section.epochs == (20, 100)
+    assert section_title(section) == (
+        "Study mine: Front ends literal32 and same32 on cifar10, 20 and 100 epochs, split paper"
+    )
+    assert section.notes[:2] == (
+        "These runs have 20 and 100 epochs; the study's have 100.",
+        "Training uses all and 500 training images, where the study used all; like the study's, accuracy is measured on"
+        " the test set.",
+    )

@@ -364,12 +364,12 @@ async def test_other_protocols_are_another_set_never_mixed(store: Store) -> None
         screen = await opened(driver)
         assert "set 1 of 2" in driver.text()
         assert screen.section is not None
-        assert screen.section.epochs == 20
+        assert screen.section.epochs == (20,)
         await driver.press("s")
-        assert screen.section.epochs == 8
+        assert screen.section.epochs == (8,)
         assert "set 2 of 2" in driver.text()
         await driver.press("s")
-        assert screen.section.epochs == 20
+        assert screen.section.epochs == (20,)
 
 
 @driven

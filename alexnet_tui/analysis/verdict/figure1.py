@@ -15,7 +15,7 @@ from alexnet_tui.analysis.groups import STUDY_FIELDS, Group, GroupedRuns, Groupi
 from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.published import FIGURE_1
 from alexnet_tui.analysis.samples import RunValue, Sample, make_sample, sample
-from alexnet_tui.command_lines import shell_command
+from alexnet_tui.command_lines import ShellCommand, shell_command
 from alexnet_tui.config.hyperparameters import RunConfig, Value, default_of, format_value
 from alexnet_tui.config.protocols import BEST_LEARNING_RATE, PROTOCOLS, plan_command
 from alexnet_tui.config.variants import VARIANTS
@@ -73,7 +73,7 @@ class BestRates(msgspec.Struct, frozen=True, kw_only=True):
     samples: tuple[Sample, ...] = ()
 
 
-def compare_best(runs: GroupedRuns | None, like: RunConfig | None) -> BestRates:
+def compare_best(runs: GroupedRuns | None, like: RunConfig | None, command: ShellCommand = shell_command) -> BestRates:
     """Choose each activation's rate by the geometric mean of T25, and compare the two.
 
     A run that did not reach 25% training error, or diverged, counts as slowest: as if it had at the last epoch.
@@ -81,11 +81,12 @@ def compare_best(runs: GroupedRuns | None, like: RunConfig | None) -> BestRates:
     Args:
         runs: The runs, grouped by `SWEEP`, or None.
         like: A run with the settings that such runs would have, for the command that makes them.
+        command: What makes that command's line.
     """
     groups = runs.groups if runs else {}
     if not groups:
-        plan = shell_command(*plan_command(BEST_LEARNING_RATE, _STUDY, like, SWEEP.protocol_fields))
-        train = shell_command("study", "run", _STUDY)
+        plan = command(*plan_command(BEST_LEARNING_RATE, _STUDY, like, SWEEP.protocol_fields))
+        train = command("study", "run", _STUDY)
         return BestRates(note=f"no runs of it here; `{plan}` plans them, `{train}` trains them")
     samples = {name: _sample(groups.get(name) or GroupRuns(group)) for name, group in SWEEP.groups.items()}
     known = tuple(one for one in samples.values() if one.runs)

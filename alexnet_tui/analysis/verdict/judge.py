@@ -20,6 +20,7 @@ from alexnet_tui.analysis.verdict.registration import Registration
 from alexnet_tui.analysis.verdict.remarks import remarks_on
 from alexnet_tui.analysis.verdict.rules import HolmValues, Verdict, correct, verdict_of
 from alexnet_tui.analysis.verdict.secondary import Secondary, own_measure, secondary_outcomes
+from alexnet_tui.command_lines import ShellCommand, shell_command
 from alexnet_tui.config.claims import ALPHA, Claim
 
 POWER = 0.8
@@ -108,6 +109,8 @@ def judge(
     claims: Sequence[Claim],
     overrides: Mapping[str, str],
     registration: Registration | None = None,
+    *,
+    command: ShellCommand = shell_command,
 ) -> tuple[ClaimVerdict, ...]:
     """Judge claims on these runs, and on nothing else.
 
@@ -116,11 +119,12 @@ def judge(
         claims: What is claimed.
         overrides: What the plan sets for all runs, as a person would type it.
         registration: The plan; None for runs that no plan registered, whose numbers are exploratory.
+        command: What makes the command lines that are advised.
     """
     cases = [make_case(number, claim, runs, overrides, registration) for number, claim in enumerate(claims, start=1)]
     corrected = correct([case.tested_effect for case in cases])
     return tuple(
-        _judge_case(case, holm, registration, runs, cases) for case, holm in zip(cases, corrected, strict=True)
+        _judge_case(case, holm, registration, runs, cases, command) for case, holm in zip(cases, corrected, strict=True)
     )
 
 
@@ -130,6 +134,7 @@ def _judge_case(
     registration: Registration | None,
     runs: GroupedRuns,
     cases: Sequence[Case],
+    command: ShellCommand,
 ) -> ClaimVerdict:
     """One claim with its verdict and all that stands beside it."""
     claim, published = case.claim, published_claim(case.claim)
@@ -150,7 +155,7 @@ def _judge_case(
         published=published.found if published else "",
         paper=published.paper if published else "",
         own=own_measure(published, case.larger, case.smaller) if published else None,
-        secondary=tuple(secondary_outcomes(claim, case.larger, case.smaller, runs)),
+        secondary=tuple(secondary_outcomes(claim, case.larger, case.smaller, runs, command)),
     )
     if case.tested_effect is None:
         return found

@@ -13,6 +13,7 @@ from alexnet_tui.analysis.published import PublishedClaim
 from alexnet_tui.analysis.samples import Sample, sample
 from alexnet_tui.analysis.verdict import figure1
 from alexnet_tui.analysis.verdict.effect import is_of_ratio
+from alexnet_tui.command_lines import ShellCommand
 from alexnet_tui.config.claims import Claim
 from alexnet_tui.text import counted
 
@@ -49,7 +50,9 @@ TRADE_OFFS: Mapping[str, tuple[str, ...]] = {
 """By the metric of a claim: what may be lost for it, the claim's group minus its reference."""
 
 
-def secondary_outcomes(claim: Claim, larger: GroupRuns, smaller: GroupRuns, runs: GroupedRuns) -> Iterator[Secondary]:
+def secondary_outcomes(
+    claim: Claim, larger: GroupRuns, smaller: GroupRuns, runs: GroupedRuns, command: ShellCommand
+) -> Iterator[Secondary]:
     """Other metrics of a claim's two groups, and other groups by the claim's metric."""
     group, reference = claim.turned(larger, smaller)
     metric = METRICS.get(claim.metric)
@@ -67,7 +70,7 @@ def secondary_outcomes(claim: Claim, larger: GroupRuns, smaller: GroupRuns, runs
             yield found
     yield from _sensitivity(claim, metric, reference, group, runs)
     if set(claim.group) == {"activation"} and claim.metric == "t25":
-        yield _sweep(runs)
+        yield _sweep(runs, command)
 
 
 def own_measure(published: PublishedClaim, larger: GroupRuns, smaller: GroupRuns) -> Secondary | None:
@@ -136,7 +139,7 @@ def _sensitivity(
             yield Secondary(title, found.value, note=f"n = {len(other.used)}")
 
 
-def _sweep(runs: GroupedRuns) -> Secondary:
+def _sweep(runs: GroupedRuns, command: ShellCommand) -> Secondary:
     like = next((run.record.config for run in runs.histories), None)
-    found = figure1.compare_best(runs.sweep, like)
+    found = figure1.compare_best(runs.sweep, like, command)
     return Secondary(figure1.NAME, found.ratio, "ratio", found.note, found.samples)

@@ -94,7 +94,7 @@ def begin_attempt(
     Args:
         history: What earlier attempts of the run wrote.
         should_stop: Called between updates.
-        from_scratch: Set checkpoints aside, in a folder beside the new ones.
+        from_scratch: Set checkpoints and stored kernels aside, in folders beside the new ones.
         ranks: The processes that share each batch.
 
     Raises:

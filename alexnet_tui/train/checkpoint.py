@@ -25,7 +25,7 @@ from alexnet_tui.errors import CheckpointError, StoreError
 from alexnet_tui.files import temporary_name
 from alexnet_tui.folder import Folder
 from alexnet_tui.json_io import UNDECODABLE, reason_of_damage, version_of
-from alexnet_tui.runs.run_files import CHECKPOINTS, checkpoint_names
+from alexnet_tui.runs.run_files import CHECKPOINTS, KERNELS, checkpoint_names
 
 KEEP = 2
 FORMAT_VERSION = 1
@@ -172,9 +172,10 @@ def name_of(position: Position) -> str:
 
 
 def set_aside(run: Folder) -> None:
-    """Move all checkpoints out of the way of a run that starts again; nothing is deleted."""
-    if run.exists(CHECKPOINTS):
-        run.set_aside(CHECKPOINTS, f"{CHECKPOINTS}-before-{{}}")
+    """Move all checkpoints and stored kernels out of the way of a run that starts again; nothing is deleted."""
+    for name in (CHECKPOINTS, KERNELS):
+        if run.exists(name):
+            run.set_aside(name, f"{name}-before-{{}}")
 
 
 def load_newest(run: Folder, expected: Expected, problems: list[str]) -> State | None:

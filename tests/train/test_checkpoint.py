@@ -18,8 +18,9 @@ import torch
 
 from alexnet_tui.errors import CheckpointError, StoreError
 from alexnet_tui.folder import Folder
+from alexnet_tui.report.pictures.kernels import stored_epochs
 from alexnet_tui.runs.run_files import checkpoint_names
-from alexnet_tui.train import checkpoint
+from alexnet_tui.train import checkpoint, kernel_snapshots
 from alexnet_tui.train.checkpoint import Expected, Position
 
 SHAPES = [torch.Size((100,)), torch.Size((3, 3))]
@@ -358,9 +359,14 @@ def test_fault_24_a_checkpoint_of_a_newer_program_is_refused_and_stays(tmp_path:
 def test_a_run_from_scratch_keeps_what_it_writes_and_what_was_there(tmp_path: Path) -> None:
     for epoch in (80, 90):
         save(tmp_path, epoch)
+    kernels = torch.ones(2, 3, 1, 1)
     with Folder(tmp_path) as run:
+        kernel_snapshots.save(run, 90, kernels)
         checkpoint.set_aside(run)
+        kernel_snapshots.save(run, 0, kernels)
     save(tmp_path, 10)
+    assert stored_epochs(tmp_path) == [0], "pictures show nothing of what was given up"
+    assert (tmp_path / "kernels-before-1" / "e0090.npz").exists()
     assert names(tmp_path / "checkpoints") == ["e0010"]
     assert names(tmp_path / "checkpoints-before-1") == ["e0090", "e0080"]
 

@@ -291,7 +291,7 @@ def read_manifest(name: str, directory: Path) -> Manifest:
     try:
         manifest = _decode_manifest(read_small(directory / MANIFEST_FILE) or b"")
     except (*UNDECODABLE, StoreError) as error:
-        raise _damaged(name, directory, str(error)) from error
+        raise _damaged(name, directory, str(error).rstrip(".")) from error
     if isinstance(manifest, int):
         raise newer_error(name, directory / MANIFEST_FILE, manifest)
     return manifest

@@ -32,6 +32,8 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 _FIRST_FORMATS = ("JPEG", "PNG")
 _TINY_SIZE = 64
 _MAX_PIXELS = 64_000_000
+_MAX_NAMES_BYTES = 800_000
+"""Of all classes: they stand in the cache's manifest and in one line of each run's record, of a mebibyte at most."""
 _BATCH_FILES, _BATCH_BYTES = 64, 8 << 20
 _ORIENTATION_TAG = 0x0112
 _SPEAKING = (OSError, ValueError, SyntaxError, EOFError, OverflowError, zlib.error)
@@ -170,6 +172,8 @@ def _check_classes(
         reason = f"the class {printable(stray, 100)} is in {there} but not in {missing}. Both need the same classes."
     elif len(train) < 2:
         reason = "there is one class in it; telling classes apart needs two at least."
+    elif (size := len(msgspec.json.encode([printable(class_name, 200) for class_name in train]))) > _MAX_NAMES_BYTES:
+        reason = f"the names of its {len(train):,} classes take {size:,} bytes, more than {_MAX_NAMES_BYTES:,}."
     if reason:
         rest = f" Left out: {list_left_out(left_out)}." if left_out else ""
         raise DatasetError(name, f"{path}: {reason}{rest}")

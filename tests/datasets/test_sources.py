@@ -333,6 +333,16 @@ def test_empty_and_unmatched_classes_are_named(tmp_path: Path) -> None:
         assert sentence in refusal(path)
 
 
+def test_names_of_classes_that_no_record_could_hold_are_refused_before_decoding(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "set.tar", "w") as archive:
+        for number in range(4_500):
+            for split in ("train", "test"):
+                archive.addfile(tarfile.TarInfo(f"{split}/{number:0200}/a.png"))
+    with pytest.raises(DatasetError, match=r"names of its 4,500 classes take 913,501 bytes, more than 800,000\."):
+        add_dataset(tmp_path / "set.tar", "mine")
+    assert not (tmp_path / "data" / "mine").exists()
+
+
 def test_a_name_that_stands_twice_or_under_two_tops_is_refused(tmp_path: Path) -> None:
     two = {f"{top}/{name}": data for top in ("a", "b") for name, data in small_set().items()}
     assert "a and b" in refusal(write_folder(tmp_path / "two", two))

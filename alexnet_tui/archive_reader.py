@@ -5,6 +5,7 @@ of it is none, damage is an error, and links, devices and sparse files are named
 """
 
 import bz2
+import errno
 import gzip
 import io
 import lzma
@@ -32,7 +33,6 @@ _PIECE_BYTES = 1 << 20
 _DAMAGED = (
     tarfile.TarError,
     zipfile.BadZipFile,
-    gzip.BadGzipFile,
     EOFError,
     zlib.error,
     lzma.LZMAError,
@@ -42,6 +42,8 @@ _DAMAGED = (
     ValueError,  # A tar archive's header whose numbers or names are none.
     struct.error,
 )
+_DAMAGED_ERRNOS = (None, errno.EINVAL)
+"""Of an `OSError` that says damage: bz2 raises one without a number, a zip archive's place before its start EINVAL."""
 
 
 class Kind(Enum):
@@ -128,7 +130,9 @@ def _damage_named(path: Path) -> Iterator[None]:
     """Turn what the libraries raise for damage into an `ArchiveError`."""
     try:
         yield
-    except _DAMAGED as error:
+    except (*_DAMAGED, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in _DAMAGED_ERRNOS:
+            raise
         raise ArchiveError(
             f"{path} is not a whole tar or zip archive ({printable(str(error), 200)}). Copy or download it again."
         ) from error

@@ -1,5 +1,6 @@
 """Archives of runs: what comes back is what was packed, and nothing that a hostile one asks for."""
 
+import bz2
 import gzip
 import hashlib
 import io
@@ -544,7 +545,31 @@ def odd_header(path: Path) -> Path:
     return path
 
 
+def damaged_bz2(path: Path) -> Path:
+    content = bytearray(bz2.compress(gzip.decompress(write_tar(path, GOOD).read_bytes())))
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    return path
+
+
+def damaged_zip(method: int, mark: bytes, offset: int) -> Callable[[Path], Path]:
+    """A zip archive with another byte so far behind the first place of some bytes."""
+
+    def make(path: Path) -> Path:
+        with zipfile.ZipFile(path, "w", method) as archive:
+            archive.writestr("runs/mine/run.json", RECORD)
+        content = bytearray(path.read_bytes())
+        content[content.index(mark) + offset] ^= 0x7F
+        path.write_bytes(content)
+        return path
+
+    return make
+
+
 DAMAGED: Mapping[str, Callable[[Path], Path]] = {
+    "damaged bz2": damaged_bz2,
+    "damaged bz2 in a zip": damaged_zip(zipfile.ZIP_BZIP2, b"BZh9", 4),
+    "a zip with a file before its start": damaged_zip(zipfile.ZIP_DEFLATED, b"PK\x05\x06", 17),
     "truncated gz": broken(lambda content: content[:-20]),
     "wrong checksum": broken(lambda content: content[:-8] + b"\0\0\0\0" + content[-4:]),
     "no archive": broken(lambda content: b"hello"),

@@ -254,9 +254,9 @@ class _Import:
         gone = set[str]().union(*map(_ids_in_study, folders)) - here
         here |= gone
         self.ids_taken = here | set(self.records)
-        for run_id, record in self.records.items():
+        for run_id in self.records:
             with self.runs.make_folder(run_id) as run:
-                same = "" if self._is_of_new_study(record) else self._same_run(run_id, run, here)
+                same = self._same_run(run_id, run, here)
             if same:
                 self.result.runs[run_id] = same
                 self.result.present_runs.add(run_id)
@@ -279,9 +279,17 @@ class _Import:
         for candidate in itertools.takewhile(here.__contains__, _like(run_id)):
             if candidate in known:
                 with suppress(StoreError, *UNDECODABLE), self.store.folder(candidate) as present:
-                    if _content_key(present) == key:
+                    if _content_key(present) == key and self._may_stay(candidate, self.records[run_id]):
                         return candidate
         return ""
+
+    def _may_stay(self, candidate: str, record: RunRecord) -> bool:
+        """Whether a run that is here can be the one that was unpacked; a new study's must belong to it as it is."""
+        if not self._is_of_new_study(record):
+            return True
+        here = self.store.record(candidate)
+        is_of_study = (here.study, here.plan_sha256) == (self.result.studies[record.study], record.plan_sha256)
+        return is_of_study and self.store.is_in(candidate) and candidate not in self.result.runs.values()
 
     def _is_of_new_study(self, record: RunRecord) -> bool:
         """Whether the study of an unpacked run was unpacked with it, and is not here already."""

@@ -158,6 +158,41 @@ def test_a_study_is_sound_where_it_was_unpacked(store: Store, other: Store, tmp_
     assert len(other.ids()) == 4
 
 
+def test_runs_that_were_imported_before_their_study_are_its_runs_and_not_doubled(
+    store: Store, other: Store, tmp_path: Path, run: Run
+) -> None:
+    make_study(store)
+    ids = sorted(store.ids())
+    taken = write_run(other, RunConfig(data="synthetic", epochs=2, seed=7)).id
+    other.rename(taken, ids[0])  # One of them has another name here.
+    import_archive(other, packed(store, tmp_path, *ids[:3]))
+    found = import_archive(other, packed(store, tmp_path, "mine"))
+    assert (found.present_runs, found.runs[ids[0]], found.released) == (set(ids[:3]), f"{ids[0]}-2", [])
+    assert sorted(other.ids()) == sorted([*ids, f"{ids[0]}-2"])
+    plan = load_plan(other, "mine")
+    assert {one.run_id for one in planned_runs.status(other, plan)} == set(found.runs.values())
+    assert {one.state for one in planned_runs.status(other, plan)} == {"finished"}
+    ledger = bookkeeping.read(other, plan)
+    assert (ledger.problems, bookkeeping.changed_records(other, ledger)) == ((), [])
+    assert ledger.num_written == len(ledger.entries), "the ledger knows all of them"
+    told = json.loads(run("verify", "mine", "--json", "--runs-dir", str(other.root)).out)
+    assert (told["is_sound"], told["studies"][0]["excluded"]) == (True, {})
+
+
+@pytest.mark.parametrize("field", ["study", "plan_sha256"])
+def test_a_run_that_is_here_for_another_plan_is_not_taken_for_one_of_a_study(
+    store: Store, other: Store, tmp_path: Path, field: str
+) -> None:
+    make_study(store)
+    ids = store.ids()
+    import_archive(other, packed(store, tmp_path, *ids))
+    path = other.path(ids[0]) / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), field: "another"}))
+    found = import_archive(other, packed(store, tmp_path, "mine"))
+    assert (found.present_runs, found.runs[ids[0]]) == (set(ids[1:]), f"{ids[0]}-2")
+    assert {one.state for one in planned_runs.status(other, load_plan(other, "mine"))} == {"finished"}
+
+
 def test_a_study_whose_name_is_taken_brings_its_own_runs(store: Store, other: Store, tmp_path: Path, run: Run) -> None:
     make_study(store)
     theirs = make_study(other, seeds=(5, 6))

@@ -33,15 +33,21 @@ before their first measurement, and lets none of these meet a precondition. 6 as
 reached. 7 assesses no claim whose smallest effect is larger than any effect can be, and no plan of another alpha; asks
 Welch's test of such times also where an effect is said to be smaller than what matters; and tells two groups apart of
 which all runs of the one reached the mark within the first epoch and all of the other later. 8 takes for known what has
-the first epoch of an earlier run, by its settings as float32 has them or by its loss, whatever its schedule.
+the first epoch of an earlier run, by its settings as float32 has them or by its loss, whatever its schedule; compares
+no front ends; and compares losses, by differences in nats or by ratios.
 """
 ALPHA = 0.05
 """Probability, over all claims of a plan, of calling one supported that is not."""
-SMALLEST_EFFECTS: Mapping[str, tuple[float, float]] = {"points": (0.0, 100.0), "ratio": (1.0, 1000.0)}
+EffectUnit = Literal["points", "nats", "ratio"]
+SMALLEST_EFFECTS: Mapping[EffectUnit, tuple[float, float]] = {
+    "points": (0.0, 100.0),
+    "nats": (0.0, 100.0),
+    "ratio": (1.0, 1000.0),
+}
 """By unit: between these lies every effect that may be registered as the smallest that matters.
 
-No accuracies lie 100 points apart, and a thousandfold effect is too small to matter for nobody: within a wider margin
-the effect lies whatever the runs say.
+No accuracies lie 100 points apart, no losses 100 nats, and a thousandfold effect is too small to matter for nobody:
+within a wider margin the effect lies whatever the runs say.
 """
 MAX_CLAIMS = 50
 _MAX_BYTES = 1 << 20
@@ -79,7 +85,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         group: Hyperparameters that make the runs the claim is about; all others are those of the plan.
         reference: Hyperparameters of the runs they are compared with; the same names as in `group`.
         direction: How the metric of `group` is said to lie to that of `reference`.
-        unit: What the effect counts: a difference in points, or a ratio of times.
+        unit: What the effect counts: a difference of shares in points or of losses in nats, or a ratio of values.
         smallest_effect: The smallest effect that matters, in that unit.
         precondition: What must hold for the claim to be assessed.
     """
@@ -91,7 +97,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     group: dict[str, Value]
     reference: dict[str, Value]
     direction: Literal["higher", "lower"]
-    unit: Literal["points", "ratio"]
+    unit: EffectUnit
     smallest_effect: float
     precondition: list[Precondition] = []
 
@@ -102,7 +108,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     @property
     def is_ratio(self) -> bool:
-        """Whether the effect is a ratio of values, not a difference in points."""
+        """Whether the effect is a ratio of values, not a difference."""
         return self.unit == "ratio"
 
     def turned(self, one: _T, other: _T) -> tuple[_T, _T]:
@@ -125,9 +131,10 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     @property
     def smallest_effect_text(self) -> str:
-        """The smallest effect that matters, with its unit: ``1 point``, ``0.5 points``, ``1.1x``."""
-        unit = "x" if self.is_ratio else " point" if self.smallest_effect == 1 else " points"
-        return f"{self.smallest_effect:g}{unit}"
+        """The smallest effect that matters, with its unit: ``1 point``, ``0.05 nats``, ``1.1x``."""
+        if self.is_ratio:
+            return f"{self.smallest_effect:g}x"
+        return f"{self.smallest_effect:g} {self.unit.removesuffix('s') if self.smallest_effect == 1 else self.unit}"
 
 
 class _ClaimFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -142,7 +149,7 @@ _VALUES = {
     "group": "hyperparameters and their values, as { dropout = 0.5 }",
     "reference": "hyperparameters and their values, as { dropout = 0.5 }",
     "direction": "higher or lower",
-    "unit": "points or ratio",
+    "unit": "points, nats or ratio",
     "smallest_effect": "a number",
     "precondition": "tables, each below [[claim.precondition]]",
     "of": "group or reference",

@@ -6,7 +6,7 @@ import statistics
 import msgspec
 
 from alexnet_tui.analysis.samples import RunValue
-from alexnet_tui.analysis.verdict.effect import is_of_ratio
+from alexnet_tui.analysis.verdict.effect import Scale, is_of_ratio
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict
 
 
@@ -16,7 +16,7 @@ class RunDot(msgspec.Struct, frozen=True):
     Attributes:
         run_id: The run.
         seed: Its seed.
-        effect: In points or as a ratio.
+        effect: In the unit of the claim.
         at: Its place, a share of the axis.
         is_larger: It belongs to the group that is claimed to have the larger values.
         is_censored: A time that was not reached, at the last epoch of the run.
@@ -59,7 +59,7 @@ def interval_plot(verdict: ClaimVerdict) -> IntervalPlot:
         return math.log(effect) if is_ratio else effect
 
     zone = verdict.zone
-    effects = _run_effects(verdict, is_ratio=is_ratio)
+    effects = _run_effects(verdict, Scale(verdict.unit))
     marks = [*zone, verdict.published_effect, *((found.estimate, *found.interval) if found else ())]
     places = [scale(mark) for mark in (*marks, *(effect for *_, effect in effects)) if mark is not None]
     low, high = min(places), max(places)
@@ -84,7 +84,7 @@ def interval_plot(verdict: ClaimVerdict) -> IntervalPlot:
     )
 
 
-def _run_effects(verdict: ClaimVerdict, *, is_ratio: bool) -> list[tuple[RunValue, bool, float]]:
+def _run_effects(verdict: ClaimVerdict, scale: Scale) -> list[tuple[RunValue, bool, float]]:
     """Each run with a value, whether it is of the larger group, and its effect against the mean of the other group.
 
     None where values have no place on the axis: upper bounds, and on the axis of a ratio what makes none.
@@ -92,17 +92,17 @@ def _run_effects(verdict: ClaimVerdict, *, is_ratio: bool) -> list[tuple[RunValu
     samples = (verdict.larger, verdict.smaller)
     if not all(sample.lower_bounds and not sample.num_upper_bounds for sample in samples):
         return []
-    if is_ratio and not all(is_of_ratio(bound) for sample in samples for bound in sample.lower_bounds):
+    if scale.is_ratio and not all(is_of_ratio(bound) for sample in samples for bound in sample.lower_bounds):
         return []
     found = []
     for sample, other in zip(samples, reversed(samples), strict=True):
         is_larger = sample is samples[0]
         bounds = other.lower_bounds
-        middle = statistics.geometric_mean(bounds) if is_ratio else statistics.fmean(bounds)
+        middle = statistics.geometric_mean(bounds) if scale.is_ratio else statistics.fmean(bounds)
         for run in sample.runs:
             value = run.limit if run.value is None else run.value
             if value is None:
                 continue
-            first, second = (value, middle) if is_larger else (middle, value)
-            found.append((run, is_larger, first / second if is_ratio else 100 * (first - second)))
+            pair = (value, middle) if is_larger else (middle, value)
+            found.append((run, is_larger, scale.between(*pair)))
     return found

@@ -7,6 +7,7 @@ which a terminal or the console may colour; without colour the characters alone 
 from collections.abc import Iterator
 from enum import Enum, auto
 
+from alexnet_tui.analysis.verdict.effect import amount_text
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict
 from alexnet_tui.report import wording
 from alexnet_tui.report.interval_plot import IntervalPlot, interval_plot
@@ -94,6 +95,6 @@ def _marks(verdict: ClaimVerdict, plot: IntervalPlot) -> Iterator[tuple[str, flo
     is_ratio = verdict.claim.is_ratio
     yield ("1x" if is_ratio else "0"), plot.no_effect
     for share, end in zip(plot.zone, verdict.zone, strict=True):
-        yield (f"{end:.2f}x" if is_ratio else f"{end:+g}"), share
+        yield (f"{amount_text(end)}x" if is_ratio else f"{end:+g}"), share
     if plot.published is not None and verdict.published_effect is not None:
         yield wording.effect(verdict.published_effect, verdict.unit).removesuffix(" points"), plot.published

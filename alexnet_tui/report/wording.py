@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 
 from alexnet_tui.analysis.metrics import METRICS, Unit
 from alexnet_tui.analysis.samples import Sample, sample_text
-from alexnet_tui.analysis.verdict.effect import amount_text, p_value
+from alexnet_tui.analysis.verdict.effect import DIGITS, Ends, amount_text, digits_apart, p_value
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict
 from alexnet_tui.analysis.verdict.rules import Verdict
 from alexnet_tui.analysis.verdict.secondary import Secondary
-from alexnet_tui.config.claims import Claim
+from alexnet_tui.config.claims import Claim, EffectUnit
 from alexnet_tui.config.protocols import BEST_LEARNING_RATE, PROTOCOLS
 from alexnet_tui.report.content import Provenance, Report, Section
 from alexnet_tui.report.table import Row
@@ -96,11 +96,10 @@ def time_ratio(row: Row) -> str:
     return f"{row.time_ratio:.0f}x" if row.time_ratio >= 10 else f"{row.time_ratio:.2f}x"
 
 
-def effect(value: float, unit: str) -> str:
-    """An effect in its unit: ``+1.23 points`` or ``1.37x``; a level carries no sign."""
-    if unit == "level":
-        return f"{value:.2f} points"
-    return f"{value:.2f}x" if unit == "ratio" else f"{format_difference(value, 2)} points"
+def effect(value: float, unit: EffectUnit, digits: int = 0) -> str:
+    """An effect in its unit: ``+1.23 points``, ``-0.031 nats`` or ``1.37x``; with the usual digits for 0."""
+    number = _number(value, unit, digits)
+    return number if unit == "ratio" else f"{number} {unit}"
 
 
 def estimate(verdict: ClaimVerdict) -> str:
@@ -108,14 +107,16 @@ def estimate(verdict: ClaimVerdict) -> str:
     if verdict.effect is None:
         return "no estimate"
     bound = f"{verdict.effect.bound} " if verdict.effect.bound else ""
-    return f"{bound}{effect(verdict.effect.estimate, verdict.unit)}"
+    found = verdict.effect.estimate
+    digits = digits_apart(found, verdict.zone, DIGITS[verdict.unit])
+    return f"{bound}{effect(found, verdict.unit, digits)}"
 
 
 def interval(verdict: ClaimVerdict) -> str:
     """The ends of the 95% interval: ``+1.02 to +1.55``."""
     if verdict.effect is None:
         return MISSING
-    return _interval(verdict.effect.interval, verdict.unit)
+    return _interval(verdict.effect.interval, verdict)
 
 
 def facts(verdict: ClaimVerdict) -> list[tuple[str, str]]:
@@ -129,7 +130,7 @@ def facts(verdict: ClaimVerdict) -> list[tuple[str, str]]:
         ]
         if verdict.equivalence_level is not None:
             level = f"{100 * verdict.equivalence_level:.1f}% interval"
-            ends = _interval(verdict.equivalence_interval, verdict.unit)
+            ends = _interval(verdict.equivalence_interval, verdict)
             inside = f"negligible inside {_zone(verdict)}"
             pairs.append(("Equivalence", f"{level} {ends} ({inside}), {_p(verdict.p_equivalence_holm, 'Holm p')}"))
         pairs += [
@@ -218,16 +219,23 @@ def families(report: Report) -> str:
 
 def _zone(verdict: ClaimVerdict) -> str:
     low, high = verdict.zone
-    return f"{amount_text(low)} to {amount_text(high)}"
+    digits = DIGITS[verdict.unit]
+    return f"{amount_text(low, digits)} to {amount_text(high, digits)}"
 
 
-def _interval(ends: tuple[float | None, float | None], unit: str) -> str:
-    low, high = ("" if end is None else _end(end, unit) for end in ends)
+def _interval(ends: Ends, verdict: ClaimVerdict) -> str:
+    limits = [*verdict.zone, 1.0 if verdict.claim.is_ratio else 0.0]
+
+    def text(end: float) -> str:
+        return _number(end, verdict.unit, digits_apart(end, limits, DIGITS[verdict.unit]))
+
+    low, high = ("" if end is None else text(end) for end in ends)
     return f"{low or 'no lower bound'} to {high or 'no upper bound'}"
 
 
-def _end(value: float, unit: str) -> str:
-    return f"{value:.2f}x" if unit == "ratio" else format_difference(value, 2)
+def _number(value: float, unit: EffectUnit, digits: int = 0) -> str:
+    digits = digits or DIGITS[unit]
+    return f"{value:.{digits}f}x" if unit == "ratio" else format_difference(value, digits)
 
 
 def _p(value: float | None, name: str) -> str:
@@ -256,10 +264,16 @@ def _runs(found: Sample) -> str:
 
 def secondary_text(found: Secondary) -> str:
     """A secondary outcome in words."""
-    value = f" {effect(found.value, found.unit)}" if found.value is not None else ""
+    value = "" if found.value is None else f" {_secondary_value(found)}"
     note = f" ({found.note})" if found.note and found.value is not None else ""
     remark = f" {found.note}" if found.note and found.value is None else ""
     return f"{found.name}:{value}{note}{remark}"
+
+
+def _secondary_value(found: Secondary) -> str:
+    """A secondary outcome's number in its unit; a level carries no sign."""
+    assert found.value is not None
+    return f"{found.value:.2f} points" if found.unit == "level" else effect(found.value, found.unit or "points")
 
 
 def provenance(found: Provenance) -> list[tuple[str, str]]:

@@ -1,6 +1,8 @@
 """Claims before their runs: which are refused, and what is said of the others."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -8,12 +10,20 @@ from fake_claims import judged, own_claim, planned
 from fake_histories import CLEAR, EPOCHS, make_history, study
 
 from alexnet_tui.analysis import stats
+from alexnet_tui.analysis.metrics import METRICS
 from alexnet_tui.analysis.samples import RunValue, make_sample
 from alexnet_tui.analysis.verdict.claim_checks import problems, remarks, unassessable
+from alexnet_tui.analysis.verdict.registration import PlannedStudy, Registration
 from alexnet_tui.analysis.verdict.rules import Verdict, decide
 from alexnet_tui.config.claims import Precondition, claim_sets, load_claims
+from alexnet_tui.config.hyperparameters import SPECS, Value, default_of
 from alexnet_tui.report.build import build
 from alexnet_tui.report.charts import interval_chart
+from alexnet_tui.report.wording import facts
+from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import planning
+from alexnet_tui.studies.plan import Plan
 
 
 def test_a_claim_that_no_run_could_decide_is_refused_with_a_sentence() -> None:
@@ -22,11 +32,76 @@ def test_a_claim_that_no_run_could_decide_is_refused_with_a_sentence() -> None:
     assert "there is no metric 'speed'" in problems([own_claim(metric="speed")])[0]
     assert "needs a ratio" in problems([own_claim(metric="t25")])[0]
     assert "a ratio needs values above 0" in problems([own_claim(metric="gap", unit="ratio")])[0]
+    assert "Test loss needs nats or a ratio" in problems([own_claim(metric="test_loss")])[0]
+    assert "nats are of losses; Gap needs points" in problems([own_claim(metric="gap", unit="nats")])[0]
     lengths = own_claim(group={"train_images": 5000}, reference={"train_images": 0})
     assert "both groups must have the same train images" in problems([lengths])[0]
     bad = Precondition(metric="nothing", of="group", at_least=1.0, why="so")
     assert "there is no metric 'nothing'" in problems([own_claim(precondition=[bad])])[0]
     assert judged(study(), claims=[own_claim(metric="speed")])[0].verdict is Verdict.NOT_ASSESSED
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_can_decide_a_claim(name: str) -> None:
+    units = {"points": 1.0, "nats": 0.1, "ratio": 1.1}
+    claims = [own_claim(metric=name, unit=unit, smallest_effect=effect) for unit, effect in units.items()]
+    assert any(problems([claim]) == [] for claim in claims)
+
+
+def _two_values(name: str) -> tuple[Value, Value]:
+    spec, usual = SPECS[name], default_of(name)
+    if spec.choices:
+        return next(one for one in spec.choices if one != usual), usual
+    if isinstance(usual, bool) or name == "groups":
+        return type(usual)(1 - usual) if isinstance(usual, bool) else 2, usual
+    if isinstance(usual, str):
+        return {"data": "cifar100", "device": "cpu"}[name], usual
+    return usual / 2 if isinstance(usual, float) else usual + 1, usual
+
+
+@pytest.mark.parametrize("front_end", ["literal32", "same32", "cifar3x3"])
+@pytest.mark.parametrize("name", [name for name in SPECS if name != "variant"])
+def test_a_claim_about_any_setting_is_refused_or_can_be_judged(store: Store, name: str, front_end: str) -> None:
+    group, reference = _two_values(name)
+    claim = own_claim(metric="final_test", direction="higher", group={name: group}, reference={name: reference})
+    plan = {"front_end": front_end, "data": "cifar10", **({} if name == "epochs" else {"epochs": str(EPOCHS)})}
+    if problems([claim], plan):
+        return
+    made = planning.plan_claims(store, "mine", [claim], seeds=range(5), overrides=plan)
+    runs = []
+    for config in made.configs:
+        more = 0.001 * (config.seed % 3) + (0.05 if getattr(config, name) == group else 0)
+        fields: dict[str, Any] = {key: text for key, text in config.to_text().items() if key not in ("variant", "seed")}
+        run_id = f"{config.variant}-{config.seed}-{getattr(config, name)}"
+        runs.append(make_history(config.variant, config.seed, final=0.6 + more, gap=0.2, run_id=run_id, **fields))
+    (verdict,) = build([], planned=[planned_by(made, runs)]).claims
+    assert verdict.verdict is Verdict.SUPPORTED, verdict.reasons
+
+
+def planned_by(plan: Plan, runs: Sequence[RunHistory]) -> PlannedStudy:
+    registration = Registration(
+        study=plan.name, sha256=plan.sha256, created=0.0, protocol=plan.protocol, alpha=plan.alpha, num_seeds=5
+    )
+    return PlannedStudy(plan=plan, registration=registration, histories=tuple(runs))
+
+
+def test_front_ends_are_not_compared() -> None:
+    for name in ("same32", "cifar3x3", "keras-valid"):
+        claim = own_claim(group={"front_end": name}, reference={"front_end": "literal32"})
+        assert "both groups must have the same front end" in problems([claim])[0]
+
+
+def test_a_difference_of_losses_is_in_nats() -> None:
+    setting = {"group": {"dropout": 0.01}, "reference": {"dropout": 0.5}}
+    claim = own_claim(metric="test_loss", unit="nats", smallest_effect=0.05, **setting)
+    assert (problems([claim]), remarks([claim])) == ([], [])
+    (verdict,) = judged(study(), claims=[claim])
+    assert verdict.verdict is Verdict.NEGLIGIBLE
+    assert verdict.reasons[0].startswith("The effect lies between -0.050 and 0.050 nats: two one-sided tests")
+    told = dict(facts(verdict))
+    assert told["Estimate"].endswith("0.000 nats (matters from 0.05)")
+    assert verdict.larger.mean == pytest.approx(1.55, abs=1e-3)
+    assert claim.smallest_effect_text == "0.05 nats"
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import scipy  # Loads `stats` when a test uses it, a second that other workers save.
 
 from alexnet_tui.analysis import stats
 from alexnet_tui.analysis.samples import RunValue, Sample, make_sample
-from alexnet_tui.analysis.verdict.effect import compare_samples, interval_at, is_apart
-from alexnet_tui.analysis.verdict.rules import Verdict, decide
+from alexnet_tui.analysis.verdict.effect import compare_samples, interval_at, is_apart, p_value
+from alexnet_tui.analysis.verdict.rules import HolmValues, Verdict, decide, verdict_of
 from alexnet_tui.config.claims import load_claims
 
 NEAR = 1e-9
@@ -77,7 +78,7 @@ def test_an_effect_in_points_agrees_with_scipy_and_statsmodels() -> None:
     import statsmodels.stats.weightstats  # Here: it loads pandas, seconds that workers without this test save.
 
     for a, b in draws(25):
-        found = compare_samples(sample(a), sample(b), is_ratio=False, delta=1.0)
+        found = compare_samples(sample(a), sample(b), unit="points", delta=1.0)
         left, right = 100 * np.array(a), 100 * np.array(b)
         welch = scipy.stats.ttest_ind(left, right, equal_var=False)
         ends = welch.confidence_interval(0.95)
@@ -90,16 +91,16 @@ def test_an_effect_in_points_agrees_with_scipy_and_statsmodels() -> None:
         assert found.p_above == pytest.approx(above[1], rel=NEAR, abs=1e-12)
         assert found.p_below == pytest.approx(below[1], rel=NEAR, abs=1e-12)
         assert found.p_equivalence == pytest.approx(p, rel=NEAR, abs=1e-12)
-        low, high = interval_at(sample(a), sample(b), is_ratio=False, level=0.9)
+        low, high = interval_at(sample(a), sample(b), unit="points", level=0.9)
         ends = welch.confidence_interval(0.9)
         assert (low, high) == pytest.approx((ends.low, ends.high), rel=NEAR)
 
 
 def test_the_interval_at_holm_s_level_and_the_two_tests_say_the_same() -> None:
     for a, b in draws(60):
-        found = compare_samples(sample(a), sample(b), is_ratio=False, delta=1.0)
+        found = compare_samples(sample(a), sample(b), unit="points", delta=1.0)
         for alpha in (0.05, 0.05 / 3):
-            low, high = interval_at(sample(a), sample(b), is_ratio=False, level=1 - 2 * alpha)
+            low, high = interval_at(sample(a), sample(b), unit="points", level=1 - 2 * alpha)
             assert low is not None
             assert high is not None
             assert (low > -1.0 and high < 1.0) == (found.p_equivalence < alpha)
@@ -107,7 +108,7 @@ def test_the_interval_at_holm_s_level_and_the_two_tests_say_the_same() -> None:
 
 def test_a_ratio_agrees_with_scipy_on_logarithms() -> None:
     for a, b in draws(15):
-        found = compare_samples(sample(a), sample(b), is_ratio=True, delta=1.1)
+        found = compare_samples(sample(a), sample(b), unit="ratio", delta=1.1)
         left, right = np.log(a), np.log(b)
         ends = scipy.stats.ttest_ind(left, right, equal_var=False).confidence_interval(0.95)
         assert found.estimate == pytest.approx(math.exp(left.mean() - right.mean()), rel=NEAR)
@@ -119,7 +120,7 @@ def test_times_that_were_not_reached_agree_with_scipy_s_exact_ranks() -> None:
     for _ in range(15):
         a = [generator.uniform(10, 30) for _ in range(5)]
         b = [generator.uniform(5, 19) for _ in range(5)]
-        found = compare_samples(sample(a, 20.0), sample(b, 20.0), is_ratio=True, delta=1.1)
+        found = compare_samples(sample(a, 20.0), sample(b, 20.0), unit="ratio", delta=1.1)
         if not any(value > 20 for value in a):
             continue
         ranks = scipy.stats.rankdata([99.0 if value > 20 else value for value in (*a, *b)])
@@ -127,6 +128,26 @@ def test_times_that_were_not_reached_agree_with_scipy_s_exact_ranks() -> None:
         assert found.p == pytest.approx(exact, rel=NEAR)
         if found.interval[0] is not None:
             assert found.interval[0] <= found.estimate * (1 + NEAR)
+
+
+def test_a_number_next_to_a_limit_is_written_so_that_one_sees_on_which_side_it_lies() -> None:
+    claim = load_claims("study")[0]  # 1 point matters.
+    just_under = [0.50998 + 0.00001 * place for place in range(-2, 3)]
+    half = [0.5 + 0.00001 * place for place in range(-2, 3)]
+    effect = compare_samples(sample(just_under), sample(half), unit="points", delta=1.0)
+    holm = HolmValues(0.049996, 1.0, 1.0, 1.0, 0.95)
+    verdict, reason = verdict_of(claim, effect, holm)
+    assert verdict is Verdict.INCONCLUSIVE
+    assert reason == "The effect is 0.998 points (needed: at least 1.000)."
+    narrow = msgspec.structs.replace(effect, estimate=1.0, interval=(0.0004, 2.0))
+    assert verdict_of(claim, narrow, holm) == (
+        Verdict.SUPPORTED,
+        "Holm p is 0.049996 (needed: below 0.05); the 95% interval begins at 0.0004 (needed: above 0); the effect is"
+        " 1.00 points (needed: at least 1.00).",
+    )
+    assert [p_value(p) for p in (0.05, 0.0119, 0.04994, 0.050003, 0.0009)] == [
+        "0.0500", "0.0119", "0.0499", "0.050003", "< 0.001",
+    ]  # fmt: skip
 
 
 def test_holm_agrees_with_the_closed_test() -> None:
@@ -200,7 +221,7 @@ def test_times_that_were_not_reached_support_nothing_by_a_wide_spread_alone() ->
     )
     reached = [RunValue(str(seed), seed, value) for seed, value in enumerate((31.0, 33.0, 38.0))]
     wide = make_sample([*reached, RunValue("3", 3, None, 40.0), RunValue("4", 4, None, 40.0)])
-    effect = compare_samples(wide, narrow, is_ratio=True, delta=1.1)
+    effect = compare_samples(wide, narrow, unit="ratio", delta=1.1)
     assert effect.p == pytest.approx(1 / 252)
     logs = np.log([31.0, 33.0, 38.0, 40.0, 40.0]), np.log([29.9, 29.95, 30.0, 30.05, 30.1])
     assert effect.p_welch == pytest.approx(scipy.stats.ttest_ind(*logs, equal_var=False).pvalue)
@@ -212,13 +233,13 @@ def test_times_that_were_not_reached_say_no_gain_by_a_wide_spread_alone_neither(
     """All ranks speak for an effect below what matters, and Welch's test of the times and bounds does not."""
     claims = [claim for claim in load_claims("study") if claim.metric == "t25"] * 3
     narrow, wide = sample([29.9, 29.95, 30.0, 30.05, 30.1]), sample([27.8, 29.0, 33.0, 50.0, 50.0], 40.0)
-    effect = compare_samples(narrow, wide, is_ratio=True, delta=1.1)
+    effect = compare_samples(narrow, wide, unit="ratio", delta=1.1)
     below = np.log(np.array(narrow.values) / 1.1), np.log([27.8, 29.0, 33.0, 40.0, 40.0])
     assert below[0].max() < below[1].min()
     assert effect.p_below == pytest.approx(
         scipy.stats.ttest_ind(*below, equal_var=False, alternative="less").pvalue, rel=NEAR
     )
-    turned = compare_samples(wide, narrow, is_ratio=True, delta=1.1)
+    turned = compare_samples(wide, narrow, unit="ratio", delta=1.1)
     assert turned.p_above == pytest.approx(effect.p_below, rel=NEAR)
     assert decide(claims[:1], [(narrow, wide)]) == [Verdict.NOT_SUPPORTED]
     assert decide(claims, [(narrow, wide)] * 3) == [Verdict.INCONCLUSIVE] * 3

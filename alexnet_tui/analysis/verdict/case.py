@@ -79,7 +79,7 @@ def make_case(
         obstacles.append(f"No run of either group has a {metric.heading}: there is nothing to compare.")
     is_comparable = is_reached and not incomparable and not claim_faults
     if is_comparable and min(len(one.lower_bounds) for one in samples) > 1:
-        effect = compare_samples(*samples, is_ratio=claim.is_ratio, delta=claim.smallest_effect)
+        effect = compare_samples(*samples, unit=claim.unit, delta=claim.smallest_effect)
     return Case(number, claim, larger, smaller, samples, tuple(dict.fromkeys(obstacles)), effect)
 
 

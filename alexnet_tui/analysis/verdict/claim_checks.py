@@ -8,7 +8,7 @@ from alexnet_tui.analysis import stats
 from alexnet_tui.analysis.metrics import METRICS, Unit, quantity
 from alexnet_tui.analysis.verdict.rules import MIN_EPOCHS, MIN_RUNS
 from alexnet_tui.command_lines import shell_command
-from alexnet_tui.config.claims import ALPHA, Claim, group_config
+from alexnet_tui.config.claims import ALPHA, Claim, EffectUnit, group_config
 from alexnet_tui.config.hyperparameters import NO_RESULT_FIELDS, RunConfig, settings_text, training_key
 from alexnet_tui.config.variants import nearest
 from alexnet_tui.errors import ConfigError
@@ -21,6 +21,7 @@ _UNDECIDABLE: Mapping[str, str] = {
         name: _MUST_BE_EQUAL.format(name.replace("_", " "))
         for name in (
             "data",
+            "front_end",
             "split",
             "train_images",
             "train_eval_images",
@@ -29,10 +30,29 @@ _UNDECIDABLE: Mapping[str, str] = {
     },
 }
 """Settings in which the groups of a claim may not differ, and why."""
-_USUAL_EFFECTS: Mapping[str, tuple[float, float]] = {"points": (0.05, 10.0), "ratio": (1.005, 2.0)}
+_UNITS: Mapping[Unit, Sequence[EffectUnit]] = {
+    Unit.PERCENT: ("points", "ratio"),
+    Unit.POINTS: ("points",),
+    Unit.EPOCHS: ("ratio",),
+    Unit.SECONDS: ("ratio",),
+    Unit.RATE: ("ratio",),
+    Unit.NATS: ("nats", "ratio"),
+}
+"""By the unit of a metric: in what its values may be compared."""
+_COMPARED: Mapping[EffectUnit, str] = {
+    "points": "points are of accuracies, errors and gaps",
+    "nats": "nats are of losses",
+    "ratio": "a ratio needs values above 0",
+}
+_USUAL_EFFECTS: Mapping[EffectUnit, tuple[float, float]] = {
+    "points": (0.05, 10.0),
+    "nats": (0.003, 1.0),
+    "ratio": (1.005, 2.0),
+}
 """By unit: what is remarked on where a smallest effect that matters lies outside.
 
-With the spreads of the reference runs (0.45 points, 5% of a time) the least of these takes more than `MAX_SEEDS` seeds.
+With the spreads of the reference runs (0.45 points, 0.03 nats, 5% of a time) the least of these takes more than
+`MAX_SEEDS` seeds.
 """
 
 
@@ -59,10 +79,9 @@ def faults(claim: Claim, overrides: Mapping[str, str]) -> Iterator[str]:
             what = f"there is no metric {printable(name, 60)!r}; {nearest(name, METRICS)}"
             yield f"{what} `{shell_command('claims')}` says what each is."
     metric = METRICS.get(claim.metric)
-    if metric and claim.is_ratio and metric.unit in (Unit.POINTS, Unit.NATS):
-        yield f"a ratio needs values above 0, and {metric.heading} may be below."
-    if metric and claim.unit == "points" and not metric.unit.is_share:
-        yield f"points are of accuracies, errors and gaps; {metric.heading} needs a ratio."
+    if metric and claim.unit not in (fitting := _UNITS[metric.unit]):
+        needed = " or ".join("a ratio" if one == "ratio" else one for one in fitting)
+        yield f"{_COMPARED[claim.unit]}; {metric.heading} needs {needed}."
     undecidable = [reason for field in claim.group if (reason := _UNDECIDABLE.get(field))]
     yield from undecidable
     if fault := claim.effect_fault:

@@ -1,8 +1,9 @@
 """The size of an effect: two samples in, estimate, intervals, tests and effect sizes out; pure.
 
-Effects count in the direction that a claim says: above "no effect" speaks for it. Differences of shares are in points
-and tested as they are; ratios of times are tested on logarithms. A time that was not reached is censored: it is known
-to be longer than the run. Such samples are compared by ranks, and by Welch's test as if it had been reached at the end.
+Effects count in the direction that a claim says: above "no effect" speaks for it. Differences of shares are in points,
+those of losses in nats, and tested as they are; ratios are tested on logarithms. A time that was not reached is
+censored: it is known to be longer than the run. Such samples are compared by ranks, and by Welch's test as if it had
+been reached at the end.
 Where every run of one sample got there within the first epoch and every run of the other later, ranks are not enough
 and Welch's test has no spread to go by: if both had one median, the runs of one of them would all lie on one side of
 it, which has a chance of at most a half to the power of their number, however they spread.
@@ -11,23 +12,28 @@ it, which has a chance of at most a half to the power of their number, however t
 import itertools
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from alexnet_tui.analysis import stats
 from alexnet_tui.analysis.samples import Sample
+from alexnet_tui.config.claims import ALPHA, EffectUnit
 from alexnet_tui.text import MISSING
 
 LEVEL = 0.95
 _LEAST_OF_RATIO, _MOST_OF_RATIO = 1e-9, 1e12
 """No run has other values above 0; of these no ratio, and no end of an interval, is more than a float holds."""
+DIGITS: Mapping[EffectUnit, int] = {"points": 2, "nats": 3, "ratio": 2}
+"""Digits after the point that an effect is written with, by its unit."""
+_MOST_DIGITS, _DIGITS_OF_P = 6, 4
+_FACTORS: Mapping[EffectUnit, float] = {"points": 100.0, "nats": 1.0}
 Ends = tuple[float | None, float | None]
 """An interval; None is no bound."""
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True):
-    """The effect of one sample over another, in points or as a ratio.
+    """The effect of one sample over another, as a difference or as a ratio.
 
     Attributes:
         estimate: Difference of means, or ratio of geometric means (of the pairs' median where censored).
@@ -83,24 +89,33 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Scale(msgspec.Struct, frozen=True):
-    """How values are compared: differences of shares in points, ratios of times by their logarithms."""
+    """How values are compared: by differences, shares in points and losses in nats, or by the logarithms of ratios."""
 
-    is_ratio: bool
+    unit: EffectUnit
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether logarithms are compared."""
+        return self.unit == "ratio"
 
     def value(self, number: float) -> float:
         """A value on the scale of the test."""
-        return math.log(number) if self.is_ratio else 100 * number
+        return math.log(number) if self.is_ratio else _FACTORS[self.unit] * number
+
+    def between(self, number: float, other: float) -> float:
+        """The effect of one value over another, in `unit`."""
+        return number / other if self.is_ratio else _FACTORS[self.unit] * (number - other)
 
     def effect(self, number: float) -> float:
-        """An effect, in points or as a ratio, on the scale of the test."""
+        """An effect, in `unit`, on the scale of the test."""
         return math.log(number) if self.is_ratio else number
 
     def restore(self, number: float) -> float:
-        """An effect on the scale of the test, in points or as a ratio."""
+        """An effect on the scale of the test, in `unit`."""
         return math.exp(number) if self.is_ratio else number
 
     def ends(self, interval: stats.Interval) -> Ends:
-        """An interval, in points or as a ratio."""
+        """An interval, in `unit`."""
         low, high = (self.restore(end) if math.isfinite(end) else None for end in (interval.low, interval.high))
         return low, high
 
@@ -110,32 +125,45 @@ def is_of_ratio(value: float) -> bool:
     return _LEAST_OF_RATIO <= value <= _MOST_OF_RATIO
 
 
-def amount_text(value: float) -> str:
-    """An effect with two digits after the point, and with more where these would say that there is none: ``0.001``."""
-    text = f"{value:.2f}"
+def digits_apart(value: float, limits: Iterable[float], least: int) -> int:
+    """How many digits after the point, so many or more, tell a value from limits that it is held against.
+
+    As many as usual where six would not: it lies at the limit.
+    """
+    others = [limit for limit in limits if limit != value]
+
+    def are_apart(digits: int) -> bool:
+        return all(f"{value:z.{digits}f}" != f"{limit:z.{digits}f}" for limit in others)
+
+    return next(filter(are_apart, range(least, _MOST_DIGITS + 1)), least)
+
+
+def amount_text(value: float, digits: int = 2) -> str:
+    """An effect with so many digits after the point, and with more where these would say that there is none."""
+    text = f"{value:.{digits}f}"
     return text if float(text) not in (0.0, 1.0) or value == float(text) else f"{value:.6g}"
 
 
 def p_value(value: float | None) -> str:
-    """A p-value: ``0.0119``, ``< 0.001``."""
+    """A p-value: ``0.0119``, ``< 0.001``, ``0.04998``."""
     if value is None:
         return MISSING
-    return "< 0.001" if value < 0.001 else f"{value:.4f}"
+    return "< 0.001" if value < 0.001 else f"{value:.{digits_apart(value, [ALPHA], _DIGITS_OF_P)}f}"
 
 
-def compare_samples(larger: Sample, smaller: Sample, *, is_ratio: bool, delta: float) -> Effect:
+def compare_samples(larger: Sample, smaller: Sample, *, unit: EffectUnit, delta: float) -> Effect:
     """Compare two samples of at least two values each.
 
     Args:
         larger: The sample that is claimed to have the larger values.
         smaller: The other one.
-        is_ratio: The effect is a ratio of times.
-        delta: The smallest effect that matters, in points or as a ratio.
+        unit: What the effect counts.
+        delta: The smallest effect that matters, in that unit.
 
     Raises:
         ValueError: A value has no logarithm.
     """
-    scale = Scale(is_ratio)
+    scale = Scale(unit)
     if _has_bounds(larger, smaller):
         return _compare_censored(larger, smaller, scale, scale.effect(delta))
     a, b = ([scale.value(value) for value in sample.values] for sample in (larger, smaller))
@@ -152,15 +180,15 @@ def compare_samples(larger: Sample, smaller: Sample, *, is_ratio: bool, delta: f
         superiority=stats.superiority(a, b),
         hedges_g=stats.hedges_g(a, b),
         cohen_d=stats.cohen_d(a, b),
-        test=_test_name("of logarithms" if is_ratio else "of means", test),
+        test=_test_name("of logarithms" if scale.is_ratio else "of means", test),
         num_splits=test.num_splits,
         variances=(stats.variance(a), stats.variance(b)),
     )
 
 
-def interval_at(larger: Sample, smaller: Sample, *, is_ratio: bool, level: float) -> Ends:
+def interval_at(larger: Sample, smaller: Sample, *, unit: EffectUnit, level: float) -> Ends:
     """The interval of the same effect at another level."""
-    scale = Scale(is_ratio)
+    scale = Scale(unit)
     if _has_bounds(larger, smaller):
         (low_a, high_a), (low_b, high_b) = (_bounds(sample, scale) for sample in (larger, smaller))
         return scale.ends(_shift_interval(low_a, high_a, low_b, high_b, level))

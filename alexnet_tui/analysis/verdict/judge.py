@@ -21,7 +21,7 @@ from alexnet_tui.analysis.verdict.remarks import remarks_on
 from alexnet_tui.analysis.verdict.rules import HolmValues, Verdict, correct, verdict_of
 from alexnet_tui.analysis.verdict.secondary import Secondary, own_measure, secondary_outcomes
 from alexnet_tui.command_lines import ShellCommand, shell_command
-from alexnet_tui.config.claims import ALPHA, Claim
+from alexnet_tui.config.claims import ALPHA, Claim, EffectUnit
 
 POWER = 0.8
 
@@ -82,8 +82,8 @@ class ClaimVerdict(msgspec.Struct, frozen=True, kw_only=True):
         return self.claim.statement
 
     @property
-    def unit(self) -> str:
-        """What the effect counts: points or ratio."""
+    def unit(self) -> EffectUnit:
+        """What the effect counts."""
         return self.claim.unit
 
     @property
@@ -165,7 +165,7 @@ def _judge_case(
         p_reversed_holm=holm.reversed,
         p_equivalence_holm=holm.equivalence,
         equivalence_level=holm.level,
-        equivalence_interval=interval_at(*case.samples, is_ratio=claim.is_ratio, level=holm.level),
+        equivalence_interval=interval_at(*case.samples, unit=claim.unit, level=holm.level),
     )
 
 
@@ -189,7 +189,7 @@ def _decide(
 
 def _seeds_needed(claim: Claim, variances: tuple[float, float], num_claims: int) -> int | None:
     """Seeds a group at which the smallest effect that matters would be told from none; None for more than are tried."""
-    delta = Scale(claim.is_ratio).effect(claim.smallest_effect)
+    delta = Scale(claim.unit).effect(claim.smallest_effect)
     # Holm's strictest step: enough whatever the other claims show.
     level = ALPHA / num_claims
     # Welch's p is two-sided in the decision (`p_larger`), and this test has one side.

@@ -30,7 +30,15 @@ import msgspec
 
 from alexnet_tui.analysis import stats
 from alexnet_tui.analysis.samples import Sample
-from alexnet_tui.analysis.verdict.effect import Effect, Scale, amount_text, compare_samples, p_value
+from alexnet_tui.analysis.verdict.effect import (
+    DIGITS,
+    Effect,
+    Scale,
+    amount_text,
+    compare_samples,
+    digits_apart,
+    p_value,
+)
 from alexnet_tui.config.claims import ALPHA, Claim
 from alexnet_tui.runs.history import LAST_EPOCHS
 
@@ -96,21 +104,23 @@ def verdict_of(claim: Claim, effect: Effect | None, holm: HolmValues) -> tuple[V
     """The verdict on a claim, and why, as a sentence; no sentence where it could not be tested, without an effect."""
     if effect is None:
         return Verdict.NOT_ASSESSED, ""
-    scale = Scale(claim.is_ratio)
+    scale = Scale(claim.unit)
     neutral, mirror = scale.restore(0.0), scale.restore(-scale.effect(claim.smallest_effect))
-    least, most_against = amount_text(claim.smallest_effect), amount_text(mirror)
-    unit = "" if scale.is_ratio else " points"
+    digits = DIGITS[claim.unit]
+    estimate, least, most_against = _told_apart(effect.estimate, claim.smallest_effect, mirror, digits)
+    unit = "" if scale.is_ratio else f" {claim.unit}"
     low, high = effect.interval
+    begin, end = (_end(value, neutral, digits) for value in effect.interval)
     supports = {
         f"Holm p is {p_value(holm.forward)} (needed: below {ALPHA:g})": holm.forward < ALPHA,
-        f"the 95% interval begins at {_end(low)} (needed: above {neutral:g})": low is not None and low > neutral,
-        f"the effect is {effect.estimate:.2f}{unit} (needed: at least {least})":
+        f"the 95% interval begins at {begin} (needed: above {neutral:g})": low is not None and low > neutral,
+        f"the effect is {estimate}{unit} (needed: at least {least})":
             effect.estimate >= claim.smallest_effect,
     }  # fmt: skip
     contradicts = {
         f"Holm p is {p_value(holm.reversed)} for the other direction": holm.reversed < ALPHA,
-        f"the 95% interval ends at {_end(high)}, below {neutral:g}": high is not None and high < neutral,
-        f"the effect is {effect.estimate:.2f}{unit}, at most {most_against}": effect.estimate <= mirror,
+        f"the 95% interval ends at {end}, below {neutral:g}": high is not None and high < neutral,
+        f"the effect is {estimate}{unit}, at most {most_against}": effect.estimate <= mirror,
     }
     if all(supports.values()):
         return Verdict.SUPPORTED, _sentence(supports)
@@ -134,7 +144,7 @@ def decide(claims: Sequence[Claim], samples: Iterable[tuple[Sample, Sample]]) ->
         samples: For each claim the sample claimed to have the larger values, and the other.
     """
     effects = [
-        compare_samples(*pair, is_ratio=claim.is_ratio, delta=claim.smallest_effect)
+        compare_samples(*pair, unit=claim.unit, delta=claim.smallest_effect)
         for claim, pair in zip(claims, samples, strict=True)
     ]
     return [
@@ -143,8 +153,14 @@ def decide(claims: Sequence[Claim], samples: Iterable[tuple[Sample, Sample]]) ->
     ]
 
 
-def _end(value: float | None) -> str:
-    return "no bound" if value is None else f"{value:.2f}"
+def _told_apart(estimate: float, least: float, most_against: float, digits: int) -> tuple[str, str, str]:
+    """An estimate and the two limits that it is held against, so that it is seen on which side of these it lies."""
+    digits = digits_apart(estimate, [least, most_against], digits)
+    return f"{estimate:z.{digits}f}", amount_text(least, digits), amount_text(most_against, digits)
+
+
+def _end(value: float | None, neutral: float, digits: int) -> str:
+    return "no bound" if value is None else f"{value:z.{digits_apart(value, [neutral], digits)}f}"
 
 
 def _sentence(parts: Iterable[str]) -> str:

@@ -1,6 +1,7 @@
 """Secondary outcomes: other metrics of the runs behind a verdict, which never decide it; pure."""
 
 from collections.abc import Iterator, Mapping
+from typing import Literal
 
 import msgspec
 
@@ -17,6 +18,8 @@ from alexnet_tui.command_lines import ShellCommand
 from alexnet_tui.config.claims import Claim
 from alexnet_tui.text import counted
 
+SecondaryUnit = Literal["points", "nats", "ratio", "level", ""]
+
 
 class Secondary(msgspec.Struct, frozen=True):
     """One number beside a verdict.
@@ -24,14 +27,14 @@ class Secondary(msgspec.Struct, frozen=True):
     Attributes:
         name: What it is.
         value: The number, in `unit`; None if there is only a remark.
-        unit: points (a difference), level (points), ratio, or empty.
+        unit: points (a difference), level (points), or ratio; nothing where there is no number.
         note: A remark, or empty.
         samples: The runs and values behind it, where they are not those of the verdict.
     """
 
     name: str
     value: float | None
-    unit: str = "points"
+    unit: SecondaryUnit = "points"
     note: str = ""
     samples: tuple[Sample, ...] = ()
 

@@ -6,7 +6,7 @@ Of a run that another program trained neither is known: it is called by its id.
 import functools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -25,6 +25,8 @@ _OTHERS = [index for index, name in enumerate(_FIELDS) if name not in UNNAMED_FI
 _SHARED = [(_FIELDS.index(name), default_of(name)) for name in NO_RESULT_FIELDS if name != "variant"]
 """Indices of the settings in which runs of one experiment may differ, with values as if they did not."""
 _SHORT = {name.replace("_", " "): spec.short for name, spec in SPECS.items() if spec.short or name in _BARE_FIELDS}
+_SHORT_SETTINGS = {"schedule inverse-time": "inv", "augmentation none": "no aug"}
+"""Settings whose value alone is long, or does not say what it is of, where there is no room for their words."""
 _MAX_CHARS = 120
 _FEWEST_STEM_CHARS = 4
 _RUN_ID = re.compile(r".+-s\d+-(?P<made>\d[\d-]+)")
@@ -38,6 +40,51 @@ def _defaults(variant: str, front_end: str) -> tuple[Any, ...]:
     return msgspec.structs.astuple(msgspec.structs.replace(known, front_end=default_of("front_end")))
 
 
+class Name(msgspec.Struct, frozen=True):
+    """What a run, or an experiment, without a label is called.
+
+    Attributes:
+        full: With every setting in which it differs from its namesakes.
+        short: With as many of these as are enough to tell it from them.
+    """
+
+    full: str
+    short: str
+
+
+class _Implication(msgspec.Struct, frozen=True):
+    """That one setting's value tells another's.
+
+    Attributes:
+        by: Index of the setting that tells.
+        of: Index of the one that is told.
+        values: From the values of the first to those of the second, as far as they are known.
+    """
+
+    by: int
+    of: int
+    values: dict[Any, Any] = msgspec.field(default_factory=dict)
+
+    def holds(self, values: tuple[Any, ...]) -> bool:
+        """Whether it holds with one more run, of these values."""
+        told: bool = self.values.setdefault(values[self.by], values[self.of]) == values[self.of]
+        return told
+
+
+def _implications(differing: Iterable[int], runs: Sequence[tuple[Any, ...]]) -> dict[int, _Implication]:
+    """Settings that another one tells which is not left out itself; numbers are left out rather than words."""
+    numbers_first = sorted(differing, key=lambda index: (isinstance(runs[0][index], str), -index))
+    kept, found = list(numbers_first), dict[int, _Implication]()
+    for index in numbers_first:
+        for other in (other for other in kept if other != index):
+            implication = _Implication(other, index)
+            if all(implication.holds(values) for values in runs):
+                found[index] = implication
+                kept.remove(index)
+                break
+    return found
+
+
 class _Namesakes(msgspec.Struct):
     """Runs of one variant and seed, or experiments of one variant.
 
@@ -46,61 +93,73 @@ class _Namesakes(msgspec.Struct):
     Attributes:
         name: Variant and seed, or the variant alone.
         values: Run id to the values of all its settings.
-        names: Values of all settings to the name of runs that have them; empty where it is not made yet.
+        names: Values of all settings to the name of runs that have them; None where it is not made yet.
         firsts: Data set and front end to the values of the first run that has them.
         differing_bare: Indices into `_FIELDS` of data set and front end, where some of the runs differ.
         differing: Data set and front end to the indices of the other settings in which runs that have them differ.
+        implied: Data set and front end to those of `differing` that another one of them tells: with its value, to
+            which of theirs.
     """
 
     name: str
     values: dict[str, tuple[Any, ...]] = msgspec.field(default_factory=dict)
-    names: dict[tuple[Any, ...], str] = msgspec.field(default_factory=dict)
+    names: dict[tuple[Any, ...], Name | None] = msgspec.field(default_factory=dict)
     firsts: dict[tuple[Any, ...], tuple[Any, ...]] = msgspec.field(default_factory=dict)
     differing_bare: frozenset[int] = frozenset()
     differing: dict[tuple[Any, ...], frozenset[int]] = msgspec.field(default_factory=dict)
+    implied: dict[tuple[Any, ...], dict[int, _Implication]] = msgspec.field(default_factory=dict)
 
     def add(self, run_id: str, values: tuple[Any, ...]) -> set[str]:
         """Add a run; the runs that are called otherwise now, because more settings differ."""
         self.values[run_id] = values
         if values in self.names:
             return set()
-        self.names[values] = ""
+        self.names[values] = None
         bare = _bare(values)
         first, first_alike = next(iter(self.firsts.values()), values), self.firsts.setdefault(bare, values)
         differing_bare, differing = self.differing_bare, self.differing.get(bare, frozenset())
         self.differing_bare = differing_bare.union(index for index in _BARE if values[index] != first[index])
         self.differing[bare] = differing.union(index for index in _OTHERS if values[index] != first_alike[index])
-        if self.differing_bare == differing_bare and self.differing[bare] == differing:
+        is_implied = all(one.holds(values) for one in self.implied.get(bare, {}).values())
+        if self.differing[bare] != differing or not is_implied:
+            alike = [other for other in self.names if _bare(other) == bare]
+            self.implied[bare] = _implications(self.differing[bare], alike)
+        elif self.differing_bare == differing_bare:
             return set()
         for other in self.names:
             if self.differing_bare != differing_bare or _bare(other) == bare:
-                self.names[other] = ""
+                self.names[other] = None
         return {other for other, its in self.values.items() if not self.names[its]}
 
     def remove(self, run_id: str) -> set[str]:
         """Forget a run; those whose names are shorter without it."""
-        before = {other: self._distinguishing(values) for other, values in self.values.items() if other != run_id}
+        before = {other: self._told(values) for other, values in self.values.items() if other != run_id}
         others, self.values = self.values, {}
-        self.names, self.firsts, self.differing_bare, self.differing = {}, {}, frozenset(), {}
+        self.names, self.firsts, self.differing_bare, self.differing, self.implied = {}, {}, frozenset(), {}, {}
         for other in before:
             self.add(other, others[other])
-        return {other for other, indices in before.items() if self._distinguishing(others[other]) != indices}
+        return {other for other, told in before.items() if self._told(others[other]) != told}
 
-    def name_of(self, run_id: str) -> str:
+    def name_of(self, run_id: str) -> Name:
         """The name of one of the runs."""
         values = self.values[run_id]
-        if not self.names[values]:
-            # Defaults are left out: of two runs that differ in a setting, at most one has its default.
-            defaults = _defaults(values[_FIELDS.index("variant")], values[_FIELDS.index("front_end")])
-            indices = self._distinguishing(values)
-            fields = [(_FIELDS[index], values[index]) for index in indices if values[index] != defaults[index]]
-            settings = settings_text(fields)
-            self.names[values] = printable(f"{self.name} · {settings}", _MAX_CHARS) if settings else self.name
-        return self.names[values]
+        name = self.names[values]
+        if name is None:
+            name = self.names[values] = Name(*(self._with_settings(values, indices) for indices in self._told(values)))
+        return name
 
-    def _distinguishing(self, values: tuple[Any, ...]) -> list[int]:
-        """Indices of the settings that tell runs with these values apart from the others."""
-        return sorted(self.differing_bare | self.differing[_bare(values)])
+    def _with_settings(self, values: tuple[Any, ...], indices: Iterable[int]) -> str:
+        # Defaults are left out: of two runs that differ in a setting, at most one has its default.
+        defaults = _defaults(values[_FIELDS.index("variant")], values[_FIELDS.index("front_end")])
+        fields = [(_FIELDS[index], values[index]) for index in indices if values[index] != defaults[index]]
+        settings = settings_text(fields)
+        return printable(f"{self.name} · {settings}", _MAX_CHARS) if settings else self.name
+
+    def _told(self, values: tuple[Any, ...]) -> tuple[list[int], list[int]]:
+        """Indices of the settings in which runs with these values differ from others, and of those that are enough."""
+        bare = _bare(values)
+        differing = sorted(self.differing_bare | self.differing[bare])
+        return differing, [index for index in differing if index not in self.implied.get(bare, {})]
 
 
 def _bare(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -130,14 +189,17 @@ def cut_name(name: str, width: int) -> str:
     settings = _settings_of(parts["settings"] or "")
     seed = parts["seed"] or ""
     few = _FEWEST_STEM_CHARS
+    values = _short_settings(settings)
+    shorter = [("", _first_letter(value)) for _, value in values]
     cut = [(words, value if words else printable(value, few)) for words, value in settings]
     for shown, short, shown_seed, fewest in (
         (settings, _shortened, seed, len(parts["stem"])),
         (settings, str, seed, few),
         (settings, _shortened, seed, few),
-        (settings, _nothing, seed, 1),
+        (values, _nothing, seed, 1),
+        (shorter, _nothing, seed, 1),
         (cut, _nothing, seed, 1),
-        (settings, _nothing, "", 1),
+        (shorter, _nothing, "", 1),
     ):
         text = _joined(shown, short)
         rest = shown_seed + (f" · {text}" if text else "")
@@ -145,9 +207,31 @@ def cut_name(name: str, width: int) -> str:
             return printable(parts["stem"], width - len(rest)) + rest
         if len(text) > 2 * few and short is _shortened and not any(words for words, _ in settings):
             return _words_cut(parts["stem"], seed, text, width)
-    if parts["settings"] and width >= 3 * few:  # At least the first of them.
-        return printable(f"{printable(parts['stem'], few)}{seed} · {_joined(cut, _nothing)}", width)
+    if parts["settings"] and width >= 3 * few:  # As many of them as have room.
+        return printable(_joined(shorter, _nothing), width)
     return printable(safe, width)
+
+
+@functools.lru_cache(4096)
+def fewest_cells(name: str) -> int:
+    """In how many characters the settings of a name are whole, behind its seed and the first letter of its stem."""
+    parts = _PARTS.fullmatch(printable(name, 400))
+    if parts is None or not parts["settings"]:
+        return len(name)
+    values = ", ".join(value for _, value in _short_settings(_settings_of(parts["settings"])))
+    return min(2, len(parts["stem"])) + len(f"{parts['seed'] or ''} · {values}")
+
+
+def _short_settings(settings: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Settings without their words and a zero before the point; a value that does not say of what it is does then."""
+    values = (_SHORT_SETTINGS.get(f"{words} {value}".lstrip(), value) for words, value in settings)
+    return [("", value[1:] if value.startswith("0.") else value) for value in values]
+
+
+def _first_letter(word: str) -> str:
+    """A word with a hyphen by its first letter and its end: ``k-same``."""
+    begin, _, end = word.partition("-")
+    return f"{begin[:1]}-{end}" if end else word
 
 
 @functools.lru_cache(1024)
@@ -200,7 +284,7 @@ class RunNames:
         self._groups: dict[str, _Namesakes] = {}
         self._group_of: dict[str, _Namesakes] = {}
 
-    def __getitem__(self, run_id: str) -> str:
+    def __getitem__(self, run_id: str) -> Name:
         return self._group_of[run_id].name_of(run_id)
 
     def update(self, histories: Mapping[str, RunHistory], only: Iterable[str] | None = None) -> set[str]:
@@ -222,7 +306,7 @@ class RunNames:
         return changed & histories.keys()
 
 
-def experiment_names(configs: Mapping[str, RunConfig]) -> Callable[[str], str]:
+def experiment_names(configs: Mapping[str, RunConfig]) -> Callable[[str], Name]:
     """Gives, by the id of one of its runs, what to call an experiment: ``four-conv``, and ``four-conv · synthetic``.
 
     The seed is no part of it, and settings are compared among experiments of one variant.
@@ -240,6 +324,6 @@ def short_names(histories: Iterable[RunHistory], name_of: Callable[[str], str]) 
     """By id, what to call runs side by side: a label, or what sets them apart; the id where these leave a doubt."""
     known, unlabelled = {history.id: history for history in histories}, RunNames()
     unlabelled.update(known)
-    names = {run_id: label if (label := name_of(run_id)) != run_id else unlabelled[run_id] for run_id in known}
+    names = {run_id: label if (label := name_of(run_id)) != run_id else unlabelled[run_id].full for run_id in known}
     counts = Counter(names.values())
     return {run_id: name if counts[name] == 1 else run_id for run_id, name in names.items()}

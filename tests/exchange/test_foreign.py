@@ -24,6 +24,7 @@ from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.record import RunRecord, read_record
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import MISSING
+from alexnet_tui.tui.run_names import Name
 from alexnet_tui.tui.screens.runs.rows import run_row
 
 KERAS = """epoch,accuracy,loss,lr,val_accuracy,val_loss
@@ -463,5 +464,5 @@ def test_names_in_a_foreign_record_never_reach_the_terminal_as_they_are(run: Run
         result = run(*words)
         assert not {"\x1b", "\x07", "\u202e"} & set(result.out + result.err), words
     history, state = load(store, "x")
-    row = run_row(history, state, Notes(), "x")
+    row = run_row(history, state, Notes(), Name("x", "x"))
     assert not {"\x1b", "\x07", "\u202e"} & set(row.foreign + row.extends)

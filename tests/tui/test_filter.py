@@ -16,6 +16,7 @@ from alexnet_tui.tui.widgets.columns import fit
 def row(run_id: str = "baseline-s0-1122-101010", **changes: object) -> RunRow:
     config = RunConfig.from_text(changes.pop("config", {}))  # type: ignore[arg-type]
     plain = RunRow(
+        short_name="",
         id=run_id,
         name=run_id,
         is_labelled=False,

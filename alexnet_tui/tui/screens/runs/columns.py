@@ -31,7 +31,7 @@ from alexnet_tui.tui.glyphs import (
     cut,
     shown_state,
 )
-from alexnet_tui.tui.run_names import cut_name
+from alexnet_tui.tui.run_names import cut_name, fewest_cells
 from alexnet_tui.tui.screens.runs.rows import ROW_METRICS, RunRow
 from alexnet_tui.tui.widgets import columns
 from alexnet_tui.tui.widgets.columns import StyledText
@@ -76,7 +76,9 @@ def _state(row: RunRow, _: Context, width: int) -> StyledText:
 
 
 def _name(row: RunRow, _: Context, width: int) -> StyledText:
-    return (cut(row.name, width), "") if row.is_labelled else (cut_name(row.name, width), "muted")
+    if row.is_labelled:
+        return cut(row.name, width), ""
+    return (row.name if cell_len(row.name) <= width else cut_name(row.short_name, width)), "muted"
 
 
 def _age(row: RunRow, context: Context, _: int) -> StyledText:
@@ -375,8 +377,8 @@ COLUMNS: tuple[Column, ...] = (
 BY_KEY = {column.key: column for column in COLUMNS}
 CREATED = BY_KEY["created"]
 _SORTED_RANK = 4
-_NAME_WIDTH = 24
-"""Cells in which the values of three settings have room beside variant and seed."""
+_NAME_WIDTH, _LONG_NAME_WIDTH = 24, 38
+"""Cells in which the values of three settings have room beside variant and seed, and of four with a front end."""
 _SETTINGS = ("front_end", "data")
 
 
@@ -395,9 +397,13 @@ def columns_for(rows: Sequence[RunRow], sort: str = CREATED.key) -> list[Column]
         longest = max(map(cell_len, words), default=0)
         changed[key] = {"max_width": max(BY_KEY[key].width, min(BY_KEY[key].max_width, longest))}
     # Long names tell runs apart by their settings, whose values want room before the less important columns.
-    changed["name"]["width"] = min(_NAME_WIDTH, changed["name"]["max_width"])
+    needed = max((fewest_cells(row.short_name) for row in rows if not row.is_labelled), default=0)
+    wanted = min(_LONG_NAME_WIDTH, max(_NAME_WIDTH, needed))
+    changed["name"]["width"] = min(wanted, changed["name"]["max_width"])
     if changed["name"]["width"] > BY_KEY["name"].width:
         changed["curve"] = {"width": BY_KEY["curve"].narrow}
+    if changed["name"]["width"] > _NAME_WIDTH:
+        changed["curve"]["rank"] = BY_KEY["gap"].rank
     if not any(row.state is State.RUNNING for row in rows):
         changed["progress"] = {"rank": BY_KEY["last"].rank + 1}
     if sort in BY_KEY and sort != CREATED.key:

@@ -14,7 +14,7 @@ from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.state import State, begun
 from alexnet_tui.text import printable
-from alexnet_tui.tui.run_names import RunNames, experiment_names
+from alexnet_tui.tui.run_names import Name, RunNames, experiment_names
 from alexnet_tui.tui.watch.watcher import RunsWatcher
 
 ROW_METRICS = {
@@ -39,6 +39,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         id: The run, or the newest run of a group.
         name: The label, safe to print, or variant and seed, and of namesakes what sets them apart.
+        short_name: The same where there is little room, without settings that others of it tell.
         is_labelled: A person chose the name.
         config: The run's configuration; of a group, that of its newest run.
         epochs_done: Whole epochs finished.
@@ -64,6 +65,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     name: str
+    short_name: str
     is_labelled: bool
     config: RunConfig
     state: State
@@ -122,7 +124,13 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run_row(
-    history: RunHistory, state: State, notes: Notes, name: str, *, is_reference: bool = False, is_stopping: bool = False
+    history: RunHistory,
+    state: State,
+    notes: Notes,
+    name: Name,
+    *,
+    is_reference: bool = False,
+    is_stopping: bool = False,
 ) -> RunRow:
     """The row of one run; `name` is what it is called where it has no label."""
     record = history.record
@@ -130,7 +138,8 @@ def run_row(
     figures: dict[str, Any] = {field: METRICS[name].value(history) for field, name in ROW_METRICS.items()}
     return RunRow(
         id=record.id,
-        name=label or name,
+        name=label or name.full,
+        short_name=label or name.short,
         is_labelled=bool(label),
         config=record.config,
         state=state,
@@ -161,7 +170,7 @@ def group_rows(rows: Iterable[RunRow]) -> list[RunRow]:
     return [members[0] if len(members) == 1 else _merge(members, name_of(members[0].id)) for members in groups.values()]
 
 
-def _merge(rows: Sequence[RunRow], name: str) -> RunRow:
+def _merge(rows: Sequence[RunRow], name: Name) -> RunRow:
     """The row of a group: means of what its runs have; `name` is what it is called where they share no label."""
     rows = sorted(rows, key=lambda row: (row.config.seed, row.created))
     newest = max(rows, key=_recency)
@@ -173,7 +182,8 @@ def _merge(rows: Sequence[RunRow], name: str) -> RunRow:
     is_labelled = all(row.is_labelled for row in rows) and len({row.name for row in rows}) == 1
     return RunRow(
         id=newest.id,
-        name=newest.name if is_labelled else name,
+        name=newest.name if is_labelled else name.full,
+        short_name=newest.name if is_labelled else name.short,
         is_labelled=is_labelled,
         config=newest.config,
         state=min((row.state for row in current), key=_LIVE_FIRST.index),

@@ -138,8 +138,9 @@ class DatasetError(AlexnetTuiError):
 class TooFewImagesError(DatasetError):
     """A run asks for more training images than its data set has."""
 
-    def __init__(self, name: str, num_available: int, num_wanted: int) -> None:
-        super().__init__(name, f"has {num_available} training images; --train-images asks for {num_wanted}.")
+    def __init__(self, name: str, num_images: int, num_held_out: int, num_wanted: int) -> None:
+        held_out = f", {num_held_out:,} of them held out" if num_held_out else ""
+        super().__init__(name, f"has {num_images:,} training images{held_out}; --train-images asks for {num_wanted:,}.")
 
 
 class LaunchError(AlexnetTuiError):

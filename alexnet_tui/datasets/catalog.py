@@ -230,9 +230,9 @@ def check_num_images(config: RunConfig) -> None:
     if not config.train_images:
         return
     if (facts := known_facts(config.data)) is not None:
-        num_left = facts.num_train - config.num_val_images(facts.num_train)
-        if config.train_images > num_left:
-            raise TooFewImagesError(config.data, num_left, config.train_images)
+        num_val = config.num_val_images(facts.num_train)
+        if config.train_images > facts.num_train - num_val:
+            raise TooFewImagesError(config.data, facts.num_train, num_val, config.train_images)
 
 
 def known_facts(name: str) -> Source | BuiltIn | None:

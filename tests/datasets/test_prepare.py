@@ -339,13 +339,18 @@ def test_more_training_images_than_are_on_record_are_refused() -> None:
     data_catalog.write_source(root, "mine", small)
     (root / "newer").mkdir()
     (root / "newer" / "source.json").write_text('{"v": 99}')
-    most = {("mine", "paper"): 250, ("mine", "holdout"): 225, ("synthetic", "paper"): 10_000}
-    most |= {("synthetic", "holdout"): 9_000, ("cifar10", "holdout"): 45_000}
-    for (name, split), count in most.items():
+    most = {
+        ("mine", "paper"): (250, "250 training images;"),
+        ("mine", "holdout"): (225, "250 training images, 25 of them held out;"),
+        ("synthetic", "paper"): (10_000, "10,000 training images;"),
+        ("synthetic", "holdout"): (9_000, "10,000 training images, 1,000 of them held out;"),
+        ("cifar10", "holdout"): (45_000, "50,000 training images, 5,000 of them held out;"),
+    }
+    for (name, split), (count, what_it_has) in most.items():
         enough = RunConfig(data=name, split=split, train_images=count)
         data_catalog.check_num_images(enough)
         data_catalog.check_num_images(msgspec.structs.replace(enough, train_images=0))
-        with pytest.raises(TooFewImagesError, match=f"has {count} training images; .* asks for {count + 1}"):
+        with pytest.raises(TooFewImagesError, match=f"has {what_it_has} --train-images asks for {count + 1:,}"):
             data_catalog.check_num_images(msgspec.structs.replace(enough, train_images=count + 1))
     for unknown in ("nothing", "newer"):
         data_catalog.check_num_images(RunConfig(data=unknown, train_images=10**8))

@@ -104,6 +104,8 @@ def test_fewer_training_images_are_stratified_and_the_same_every_time() -> None:
 def test_more_images_than_there_are_is_a_sentence() -> None:
     with pytest.raises(TooFewImagesError, match="200 training images; --train-images asks for 201"):
         prepared(train_images="201")
+    with pytest.raises(TooFewImagesError, match="200 training images, 20 of them held out; .* for 181"):
+        prepared(train_images="181", split="holdout")
 
 
 def test_epoch_order_is_a_permutation_of_its_own() -> None:

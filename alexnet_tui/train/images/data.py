@@ -75,7 +75,7 @@ def prepare(dataset: Dataset, config: RunConfig, setup: DeviceSetup) -> Data:
         train_index = np.setdiff1d(train_index, val_index)
     if config.train_images:
         if config.train_images > len(train_index):
-            raise TooFewImagesError(dataset.name, len(train_index), config.train_images)
+            raise TooFewImagesError(dataset.name, len(labels), num_val, config.train_images)
         train_index = train_index[stratified(labels[train_index], config.train_images, "train")]
     count = min(config.train_eval_images, len(train_index))
     eval_index = train_index[stratified(labels[train_index], count, "train_eval")]

@@ -126,7 +126,7 @@ def plan_configs(
         overrides: Other fields of every run, as a person would type them.
 
     Raises:
-        ConfigError: A name is not known, an override is out of range or is the protocol's to decide.
+        ConfigError: A name is not known, an override is out of range, or it is for the protocol or a variant to decide.
     """
     if protocol not in PROTOCOLS:
         raise ConfigError("protocol", f"there is no {quoted(protocol)}; {nearest(protocol, PROTOCOLS)}")
@@ -137,6 +137,11 @@ def plan_configs(
     for name in spec.fields:
         if name in overrides:
             raise ConfigError(name, f"the protocol {protocol} decides it; leave {option_name(name)} away.")
+    for variant in variants:
+        for name, value in VARIANTS[variant].settings.items():
+            if name in overrides:
+                what = f"{setting_text(name, value)} is what makes {variant}"
+                raise ConfigError(name, f"{what}; leave {option_name(name)} or that variant away.")
     cells = [{name: format_value(value) for name, value in cell.items()} for cell in spec.grid()]
     return [
         RunConfig.from_text({**overrides, **cell, "variant": variant, "seed": str(seed)})

@@ -71,6 +71,9 @@ def test_commands_refuse_in_sentences(run: Run, store: Store) -> None:
     assert wrong.code == 2
     assert "--variants: there is no 'tahn'; did you mean tanh" in wrong.err
     assert run("study", "new", "mine", "--epochs", "0").code == 2
+    of_variant = run("study", "new", "mine", "--dropout", "0.2")
+    assert of_variant.code == 2
+    assert "dropout 0.01 is what makes low-dropout; leave --dropout or that variant away" in of_variant.err
     assert "no studies yet" in run("study", "list").err
 
 
@@ -91,6 +94,7 @@ def test_reproduce_plans_runs_and_judges_and_goes_on(run: Run, store: Store, fak
     first = run(*arguments)
     assert first.code == 0
     assert "not assessed" in first.out.lower()
+    assert "note: a verdict needs 5 seeds, and this plan has 1." in first.err
     assert "4 finished" in first.err
     again = run(*arguments)
     assert again.out == first.out

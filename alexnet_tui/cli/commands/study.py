@@ -138,18 +138,23 @@ def new(
 
 def _print_plan(store: Store, plan: Plan) -> int:
     """Print what was registered, claim by claim, and the next command."""
-    from alexnet_tui.analysis.verdict.claim_checks import remarks, unassessable
-
     registered = f", {counted(len(plan.claims), 'claim')} registered" if plan.claims else ""
     following = study_command(store, "run", plan.name)
     say(f"study {plan.name}: {plan.size_text}{registered}{_expected(store, plan)}. Next: {following}")
     for line in claim_lines(plan):
         say(line)
+    _print_notes(plan)
+    say(f"plan's SHA-256: {plan.sha256}")
+    return ExitCode.DONE
+
+
+def _print_notes(plan: Plan) -> None:
+    """Print what is to be known of a plan's claims, and why some get no verdict."""
+    from alexnet_tui.analysis.verdict.claim_checks import remarks, unassessable
+
     num_seeds = len(plan.seeds)
     for note in (*remarks(plan.claims, num_seeds), *unassessable(plan.claims, plan.configs, num_seeds)):
         say(f"note: {note}.")
-    say(f"plan's SHA-256: {plan.sha256}")
-    return ExitCode.DONE
 
 
 def extend(
@@ -204,6 +209,7 @@ def reproduce(
     else:
         plan = planning.plan_variants(store, name, variants=chosen, seeds=planned_seeds, overrides=overrides)
         say(f"study {name}: {counted(len(plan.configs), 'run')} planned{_expected(store, plan)}.")
+        _print_notes(plan)
     code = work_through(store, plan, parallel)
     if code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}:
         return code

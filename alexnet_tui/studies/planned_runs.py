@@ -5,7 +5,7 @@ is never replaced in silence.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 
@@ -134,32 +134,47 @@ def prepare(store: Store, plan: Plan) -> list[str]:
         StoreError: The runs folder cannot be written, or the clock is behind the plan.
     """
     with study_files.exclusive(store):
-        run_ids = _runs_of_cells(store, plan)
+        noted, run_ids = _noted_runs(store, plan), _runs_of_cells(store, plan)
         if len(run_ids) < len(plan.configs):
             check_clock(store, plan)
         command = ("alexnet-tui", "study", "run", plan.name)
-        folder, made = study_files.make_folder(store, plan.name), list[Entry]()
+        folder = study_files.make_folder(store, plan.name)
         for index, config in enumerate(plan.configs):
             if index not in run_ids:
                 run_ids[index] = store.create(
                     config, label=plan.label, argv=command, study=plan.name, plan_sha256=plan.sha256
                 ).id
-                made.append(Entry(kind="made", cell=index, run=run_ids[index]))
-        if made and plan.v >= LEDGER_SINCE:  # Whoever trains them, and if they vanish: they are known of.
-            ledger.append(folder, *made)
+        new = {index: run_ids[index] for index in sorted(run_ids.keys() - noted.keys())}
+        if new and plan.v >= LEDGER_SINCE:  # Whoever trains them, and if they vanish: they are known of.
+            ledger.append_made(folder, lambda found: _made_entries(found, new))
         cells = {str(index): run_id for index, run_id in sorted(run_ids.items())}
         study_files.write_json(folder / CELLS_FILE, {**cells, _PLAN: plan.sha256})
     return [run_ids[index] for index in range(len(plan.configs))]
 
 
-def _runs_of_cells(store: Store, plan: Plan) -> dict[int, str]:
-    """Positions in the plan to run ids: as written down, else, after a crash, as the runs' own records say."""
+def _made_entries(found: ledger.Ledger, run_ids: Mapping[int, str]) -> list[Entry]:
+    """Lines for runs of cells that a ledger does not name; a process that died may have made some of them."""
+    last = {entry.run: entry.kind for entry in found.entries}  # The id of a deleted run may be another run's now.
+    return [
+        Entry(kind="made", cell=index, run=run_id)
+        for index, run_id in run_ids.items()
+        if last.get(run_id, "deleted") == "deleted"
+    ]
+
+
+def _noted_runs(store: Store, plan: Plan) -> dict[int, str]:
+    """Positions in the plan to run ids, as ``cells.json`` has them: what it names is in the ledger already."""
     path = study_files.folder_path(store, plan.name) / CELLS_FILE
     content = read_small(path)
     noted = study_files.decode(path, content, dict[str, str]) if content else {}
     if noted.get(_PLAN, plan.sha256) != plan.sha256:  # It is an earlier plan's of this name.
-        noted = {}
-    run_ids = {index: noted[str(index)] for index in range(len(plan.configs)) if str(index) in noted}
+        return {}
+    return {index: noted[str(index)] for index in range(len(plan.configs)) if str(index) in noted}
+
+
+def _runs_of_cells(store: Store, plan: Plan) -> dict[int, str]:
+    """Positions in the plan to run ids: as written down, else, after a crash, as the runs' own records say."""
+    run_ids = _noted_runs(store, plan)
     if len(run_ids) == len(plan.configs):
         return run_ids
     cells = plan.cells

@@ -30,6 +30,23 @@ def test_runs_are_made_once_however_often_one_asks(store: Store, plan: Plan) -> 
     assert planned_runs.prepare(store, plan) == first
 
 
+def made_lines(store: Store, plan: Plan) -> list[tuple[int | None, str]]:
+    entries = bookkeeping.read(store, plan).entries
+    return [(entry.cell, entry.run) for entry in entries if entry.kind == "made"]
+
+
+def test_the_ledger_names_each_run_once_wherever_the_making_of_runs_was_cut_off(store: Store, plan: Plan) -> None:
+    planned = [
+        store.create(plan.configs[cell], study=plan.name, plan_sha256=plan.sha256).id for cell in (0, 2)
+    ]  # As after a crash before the ledger was written.
+    first = planned_runs.prepare(store, plan)
+    assert [first[0], first[2]] == planned
+    assert made_lines(store, plan) == list(enumerate(first))
+    (store.root / "studies" / "report" / "cells.json").unlink()
+    assert planned_runs.prepare(store, plan) == first
+    assert made_lines(store, plan) == list(enumerate(first))
+
+
 def test_runs_of_an_earlier_plan_of_the_name_serve_no_cell_of_a_new_one(store: Store) -> None:
     def plan_anew() -> Plan:
         return planning.plan_variants(store, "mine", variants=["tanh"], seeds=[0], overrides={"epochs": "2"})

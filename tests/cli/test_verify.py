@@ -241,6 +241,7 @@ def test_a_file_of_claims_is_refused_before_anything_runs(
     for command in (
         ("claims", "check", str(file)),
         ("claims", "show", str(file)),
+        ("claims", "show", str(file), "--json"),
         ("study", "new", "mine", "--claims", str(file)),
     ):
         done = run(*command)

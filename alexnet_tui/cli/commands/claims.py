@@ -76,11 +76,11 @@ def show(
     claims = find_claims(name)
     if as_json:
         write_json(msgspec.to_builtins(claims))
-        return ExitCode.DONE
-    lines = [line for claim in claims for line in _lines(claim)]
-    groups = groups_of(claims, {})
-    lines.append(f"{counted(len(groups), 'group')} of runs: {', '.join(groups)}")
-    sys.stdout.write("".join(f"{printable(line, 600)}\n" for line in lines))
+    else:
+        lines = [line for claim in claims for line in _lines(claim)]
+        groups = groups_of(claims, {})
+        lines.append(f"{counted(len(groups), 'group')} of runs: {', '.join(groups)}")
+        sys.stdout.write("".join(f"{printable(line, 600)}\n" for line in lines))
     if found := problems(claims):
         return _print_problems(name, found)
     _say_remarks(claims)

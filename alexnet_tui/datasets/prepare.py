@@ -4,11 +4,12 @@
 Importing this module costs little: numpy and Pillow load on first use.
 """
 
+import errno
 import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -36,9 +37,12 @@ from alexnet_tui.datasets.catalog import (
     write_source,
 )
 from alexnet_tui.datasets.left_out import is_hidden
-from alexnet_tui.errors import DatasetError
+from alexnet_tui.errors import DatasetError, StoreError
+from alexnet_tui.files import FULL_DISK
 from alexnet_tui.locks import locked_and_removed
 from alexnet_tui.paths import data_root, given
+
+_UNWRITABLE = frozenset((errno.EROFS, errno.EACCES, errno.EPERM, *FULL_DISK))
 
 
 class Dataset(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,7 +215,13 @@ def _locked(root: Path, name: str, report: ProgressCallback) -> Iterator[tuple[i
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise write_error(name, root, error) from error
-    with locked_and_removed(root / f".{name}.lock", on_wait=lambda: report(waiting)) as kept:
+    with ExitStack() as stack:
+        try:
+            kept = stack.enter_context(locked_and_removed(root / f".{name}.lock", on_wait=lambda: report(waiting)))
+        except StoreError as error:
+            if isinstance(cause := error.__cause__, OSError) and cause.errno in _UNWRITABLE:
+                raise write_error(name, root, cause) from error
+            raise
         yield kept
 
 

@@ -1,5 +1,6 @@
 """Data sets by name: prepared, added, opened, damaged and removed."""
 
+import errno
 import hashlib
 import io
 import os
@@ -7,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -217,6 +219,22 @@ def test_fault_29_a_data_folder_that_cannot_be_made_is_told(tmp_path: Path, monk
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("ALEXNET_TUI_DATA", str(tmp_path / "file" / "below"))
     with pytest.raises(DatasetError, match="cannot be written"):
+        load_dataset("synthetic", 32)
+
+
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES, errno.ENOSPC])
+def test_fault_29_a_data_folder_where_nothing_can_be_made_is_told_with_where_else_to_put_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    system_open = os.open
+
+    def refusing(path: Any, flags: int, *rest: Any, **more: Any) -> int:
+        if flags & os.O_CREAT:
+            raise OSError(code, os.strerror(code), path)
+        return system_open(path, flags, *rest, **more)
+
+    monkeypatch.setattr(os, "open", refusing)
+    with pytest.raises(DatasetError, match=f"{tmp_path / 'data'} .*ALEXNET_TUI_DATA"):
         load_dataset("synthetic", 32)
 
 

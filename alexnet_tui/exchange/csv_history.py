@@ -15,7 +15,7 @@ from alexnet_tui.text import counted, printable, quoted
 
 _MAX_CSV_BYTES, _MAX_ROWS, _MAX_NAMES, _MAX_CELLS, _MAX_RUNS = 1 << 26, 100_000, 500, 1 << 22, 1000
 _NO_NUMBER = frozenset(("", "nan", "none", "null", "na", "n/a", "-"))
-_NAMED = 3
+_NAMED, _DIGITS = 3, 6
 _TABLE = "a table has a line with the names of its columns, as epoch,loss,val_accuracy, and below it one line an epoch"
 _EPOCH_NAMES, _RUN_NAMES = ("epoch", "epochs"), ("run_id",)
 
@@ -98,10 +98,10 @@ def _of_table(
     by_epoch: dict[int, dict[str, float]] = {}
     replaced: set[int] = set()
     # Without that column a line is an epoch; a column without a name, as pandas writes its index, is none.
-    numbers = [_number(row.get(epoch_name, "") if epoch_name else "") for row in rows]
-    shift = int(min((number for number in numbers if number >= 0), default=1) < 1)  # Keras counts from 0.
-    for position, (row, number) in enumerate(zip(rows, numbers, strict=True), 1):
-        epoch = int(number) + shift if math.isfinite(number) and 0 <= number < 2**53 else position
+    places = _places([_number(row.get(epoch_name, "") if epoch_name else "") for row in rows])
+    # Within an epoch the line that was written further in training counts; of two at one place, the later one.
+    for place, row in sorted(zip(places, rows, strict=True), key=lambda one: one[0]):
+        epoch = max(1, math.ceil(place))
         values = {column: _number(row.get(theirs, "")) for theirs, column in assigned.items()}
         # Lightning writes training and validation of one epoch on lines of their own.
         known, new = by_epoch.setdefault(epoch, {}), {name: one for name, one in values.items() if not math.isnan(one)}
@@ -119,6 +119,18 @@ def _of_table(
     if replaced:
         history.left_out.append(f"values of {counted(len(replaced), 'epoch')} that a later line gives again")
     return history
+
+
+def _places(numbers: Sequence[float]) -> list[float]:
+    """How many epochs were done at each line, by the number it gives; by its position where that is none.
+
+    Keras counts from 0, in whole numbers; fractions, as Hugging Face's Trainer writes them, are epochs done: the first
+    one ends at 1.
+    """
+    known = [round(number, _DIGITS) if 0 <= number < 2**53 else math.nan for number in numbers]
+    said = [number for number in known if not math.isnan(number)]
+    shift = int(min(said, default=1) == 0 and all(map(float.is_integer, said)))
+    return [position if math.isnan(number) else number + shift for position, number in enumerate(known, 1)]
 
 
 def _has_number(name: str, rows: Sequence[Mapping[str, str]]) -> bool:

@@ -151,11 +151,32 @@ def test_no_line_is_left_out_silently(tmp_path: Path) -> None:
         ("epoch,loss\n1,3\n2,2\n1,5\n2,4\n", [1, 2], 2),
         ("epoch,loss\n3,1\n2,2\n1,3\n", [1, 2, 3], 0),
         ("epoch,loss\n1,9\n1,8\n1,7\n2,6\n2,5\n2,4\n", [1, 2], 2),  # Epochs, not lines.
+        ("epoch,loss\n0.5,4\n1.0,3\n1.5,2\n2.0,1\n", [1, 2], 2),
     ):
         (history,) = read_csv(write(tmp_path / "x.csv", text), {})
         assert [row["epoch"] for row in history.rows] == epochs, text
         assert len(history.left_out) == (num_replaced > 0), text
         assert all(str(num_replaced) in sentence for sentence in history.left_out), text
+
+
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        ("0,9 1,8 2,7", {1: 9, 2: 8, 3: 7}),
+        ("1,9 2,8 3,7", {1: 9, 2: 8, 3: 7}),
+        ("0.0,9 1.0,8", {1: 9, 2: 8}),
+        ("0.5,9 1.0,8 1.5,7 2.0,6", {1: 8, 2: 6}),  # As Hugging Face's Trainer counts.
+        ("0,9 0.5,8 1,7 1.5,6", {1: 7, 2: 6}),
+        ("0.99,9 1.98,8 2.97,7", {1: 9, 2: 8, 3: 7}),
+        ("1.0,9 2.0000000000000004,8 2.9999999999999996,7", {1: 9, 2: 8, 3: 7}),
+        ("0.9,9 0.5,8 1.4,7", {1: 9, 2: 7}),  # Not the later line, but the one that is further.
+    ],
+)
+def test_a_fraction_of_an_epoch_belongs_to_the_epoch_under_way(
+    tmp_path: Path, lines: str, found: dict[int, float]
+) -> None:
+    (history,) = read_csv(write(tmp_path / "x.csv", "\n".join(["epoch,loss", *lines.split()])), {})
+    assert {row["epoch"]: row["train_loss"] for row in history.rows} == found
 
 
 def test_cells_that_are_no_numbers_are_counted_and_named(tmp_path: Path) -> None:

@@ -1,12 +1,13 @@
 """`Outline`: a large event log without its steps, and without reading all of it."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from alexnet_tui.errors import StoreError
 from alexnet_tui.files import reason_of
 from alexnet_tui.runs.event_log import STEP_PREFIX, open_log
-from alexnet_tui.runs.events import FORMAT_VERSION, MAX_LINE_BYTES, KnownEvent, Step, decode
+from alexnet_tui.runs.events import FORMAT_VERSION, MAX_LINE_BYTES, KnownEvent, Resumed, Step, decode
 
 _LEAF_BYTES, _PROBE_BYTES, _OUTLINE_BYTES = 1 << 15, 1 << 12, 1 << 26
 
@@ -24,7 +25,7 @@ class Outline:
         size: Bytes of the log.
         end: Offset behind its last whole line, where an `EventReader` may go on.
         events: Events other than steps, in order.
-        last_step: The last ``step`` event.
+        last_step: The last ``step`` event; None also where a resume behind it gave it up.
 
     Raises:
         StoreError: The log is not a regular file, or cannot be read.
@@ -34,7 +35,7 @@ class Outline:
         self.size = self.end = 0
         self.events: list[KnownEvent] = []
         self.last_step: Step | None = None
-        self._left_bytes, self._last_step_from = _OUTLINE_BYTES, 0
+        self._left_bytes = _OUTLINE_BYTES
         descriptor = open_log(path)
         if descriptor is None:
             return
@@ -44,30 +45,35 @@ class Outline:
             tail = max(end, self.size - _LEAF_BYTES)
             last = self._read(descriptor, tail, self.size)
             self.end = self.size - len(os.pread(descriptor, self.size - tail, tail).rpartition(b"\n")[2])
-            self.events += self._read(descriptor, 0, end)
-            self._between(descriptor, end, tail)
-            self.events += last
+            found = [*self._read(descriptor, 0, end), *self._between(descriptor, end, tail), *last]
         except OSError as error:
             raise StoreError(path, f"the events cannot be read ({reason_of(error)}).") from error
         finally:
             os.close(descriptor)
+        for event in found:
+            if type(event) is Step:
+                self.last_step = event
+            else:
+                self.events.append(event)
+                if type(event) is Resumed and self.last_step is not None and self.last_step.step > event.step:
+                    self.last_step = None
 
-    def _between(self, descriptor: int, start: int, end: int) -> None:
-        """Read what may be of interest between two offsets."""
+    def _between(self, descriptor: int, start: int, end: int) -> Iterator[KnownEvent]:
+        """What may be of interest between two offsets, as `_read` gives it."""
         if self._left_bytes <= 0:
             return
         if end - start <= _LEAF_BYTES:
-            self.events += self._read(descriptor, start, end)
+            yield from self._read(descriptor, start, end)
             return
         before = _place_at(descriptor, start - _PROBE_BYTES)
         if before is not None and before == _place_at(descriptor, end):
             return
         middle = (start + end) // 2
-        self._between(descriptor, start, middle)
-        self._between(descriptor, middle, end)
+        yield from self._between(descriptor, start, middle)
+        yield from self._between(descriptor, middle, end)
 
     def _read(self, descriptor: int, start: int, end: int) -> list[KnownEvent]:
-        """The events other than steps in the lines that begin between two offsets."""
+        """The events in the lines that begin between two offsets; of steps that follow each other only the last."""
         self._left_bytes -= end - start
         before = 1 if start else 0
         chunk = os.pread(descriptor, end - start + before, start - before)
@@ -84,10 +90,10 @@ class Outline:
                 event = decode(line)
             except ValueError:
                 continue
-            if type(event) is not Step:
+            if type(event) is Step and events and type(events[-1]) is Step:
+                events[-1] = event
+            else:
                 events.append(event)
-            elif self.last_step is None or start >= self._last_step_from:
-                self.last_step, self._last_step_from = event, start
         return events
 
 

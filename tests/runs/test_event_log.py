@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from fake_runs import a_step, open_writer, write_run
+from fake_runs import a_step, curve, open_writer, write_run
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import StoreError
@@ -237,6 +237,22 @@ def test_fault_30_an_outline_misses_no_epoch_wherever_the_log_is_cut(
         outline = Outline(path)
         assert outline.events == wanted
         assert outline.end == path.stat().st_size
+
+
+def test_an_outline_shows_no_step_that_a_resume_gave_up(store: Store) -> None:
+    run_id = store.create(RunConfig()).id
+    opening = [curve(1, 10), *(a_step(2, step) for step in range(11, 19)), a_step(2, 19)]
+    cases: dict[str, tuple[list[ev.Event], int]] = {
+        "the last step counts": ([], 19),
+        "given up": ([ev.Resumed(epoch=1, step=10, checkpoint="", bit_exact=True)], 10),
+        "from its own checkpoint": ([ev.Resumed(epoch=1, step=19, checkpoint="", bit_exact=True)], 19),
+        "given up and made again": ([ev.Resumed(epoch=1, step=10, checkpoint="", bit_exact=True), a_step(2, 12)], 12),
+    }
+    for name, (more, step) in cases.items():
+        (store.path(run_id) / EVENTS_FILE).write_bytes(b"".join(map(ev.encode, [*opening, *more])))
+        outline = Outline(store.path(run_id) / EVENTS_FILE)
+        sketched = RunHistory(store.record(run_id)).fold_outline(outline)
+        assert (sketched.step, load(store, run_id)[0].step) == (step, step), name
 
 
 @pytest.mark.slow

@@ -27,6 +27,8 @@ _SHARED = [(_FIELDS.index(name), default_of(name)) for name in NO_RESULT_FIELDS 
 _SHORT = {name.replace("_", " "): spec.short for name, spec in SPECS.items() if spec.short or name in _BARE_FIELDS}
 _SHORT_SETTINGS = {"schedule inverse-time": "inv", "augmentation none": "no aug"}
 """Settings whose value alone is long, or does not say what it is of, where there is no room for their words."""
+_BARE_WORDS = frozenset(("0", "yes", "no", "none"))
+"""Values that say nothing without the setting that they are of."""
 _MAX_CHARS = 120
 _FEWEST_STEM_CHARS = 4
 _RUN_ID = re.compile(r".+-s\d+-(?P<made>\d[\d-]+)")
@@ -224,8 +226,13 @@ def fewest_cells(name: str) -> int:
 
 def _short_settings(settings: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Settings without their words and a zero before the point; a value that does not say of what it is does then."""
-    values = (_SHORT_SETTINGS.get(f"{words} {value}".lstrip(), value) for words, value in settings)
+    values = (_SHORT_SETTINGS.get(f"{words} {value}".lstrip()) or _value(words, value) for words, value in settings)
     return [("", value[1:] if value.startswith("0.") else value) for value in values]
+
+
+def _value(words: str, value: str) -> str:
+    """A value without the words of its setting, if it says something without them: ``0.01``, but ``wd 0``."""
+    return f"{_shortened(words)} {value}".lstrip() if value in _BARE_WORDS else value
 
 
 def _first_letter(word: str) -> str:
@@ -241,8 +248,10 @@ def cut_settings(text: str, width: int) -> str:
     ``front end literal32, learning rate 0.01`` is ``literal32, lr 0.01`` in 20 characters.
     """
     settings = _settings_of(printable(text, 400))
-    shown = (_joined(settings, short) for short in (str, _shortened, _nothing))
-    return next((one for one in shown if len(one) <= width), printable(_joined(settings, _nothing), width))
+    bare = _joined(settings, _nothing)
+    values = ", ".join(_value(words, value) for words, value in settings)
+    shown = (_joined(settings, str), _joined(settings, _shortened), values, bare)
+    return next((one for one in shown if len(one) <= width), printable(bare, width))
 
 
 def _settings_of(text: str) -> list[tuple[str, str]]:

@@ -192,6 +192,19 @@ def test_a_setting_that_every_group_sets_is_refused_and_one_that_some_set_is_not
     assert "all runs, where their group sets nothing else: weight decay 0.1\n" in shown
 
 
+def test_what_a_protocol_sets_and_tries_is_shown_with_its_plan(run: Run) -> None:
+    for protocol, words in {
+        "best-learning-rate": "all runs: dropout 0, weight decay 0, epochs 2; each with learning rate 0.003 or 0.01 or",
+        "readings": "all runs: epochs 2; each with front end literal32 or keras-valid or keras-same, with decay of",
+        "report": "all runs: epochs 2\n",
+    }.items():
+        assert run("study", "new", protocol, "--protocol", protocol, "--seeds", "1", "--epochs", "2").code == 0
+        shown = run("study", "show", protocol).out
+        assert words in shown
+        assert "group baseline: as all runs\n" in shown
+        assert "group tanh: activation tanh\n" in shown
+
+
 def test_the_command_line_plans_claims_of_a_file_and_of_a_set(run: Run, store: Store, decay: Path) -> None:
     planned = run("study", "new", "mine", "--claims", str(decay), "--seeds", "2", "--epochs", "2")
     assert planned.code == 0

@@ -11,6 +11,7 @@ from alexnet_tui.analysis.metrics import heading_of
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import Json, write_json
 from alexnet_tui.config.hyperparameters import Value, settings_text
+from alexnet_tui.config.protocols import PROTOCOLS, REPORT
 from alexnet_tui.errors import ExitCode
 from alexnet_tui.runs.state import shown_word
 from alexnet_tui.runs.store import Store
@@ -36,8 +37,8 @@ def show(name: options.StudyName, as_json: options.AsJson = False, runs_dir: opt
         return ExitCode.DONE
     lines = [
         f"study {plan.name}: {plan.size_text}, planned {time.strftime('%Y-%m-%d %H:%M', time.localtime(plan.created))}",
-        *(f"group {group}: {_settings_or_default(settings)}" for group, settings in plan.groups.items()),
-        f"all runs{_exception(plan)}: {_settings_or_default(plan.overrides)}",
+        *(f"group {group}: {settings_text(settings) or 'as all runs'}" for group, settings in plan.groups.items()),
+        f"all runs{_exception(plan)}: {_settings_of_all(plan)}",
         f"seeds: {format_seeds(plan.seeds)}",
         *claim_lines(plan),
         f"plan's SHA-256: {plan.sha256}" if plan.sha256 else "",
@@ -148,6 +149,14 @@ def _exception(plan: Plan) -> str:
     """Of which runs what is set for all is not true: what makes a group goes over it."""
     is_partly_set = any(not plan.overrides.keys().isdisjoint(settings) for settings in plan.groups.values())
     return ", where their group sets nothing else" if is_partly_set else ""
+
+
+def _settings_of_all(plan: Plan) -> str:
+    """What a plan and its protocol set for every run, and what its protocol tries each group and seed with."""
+    protocol = PROTOCOLS.get(plan.protocol, PROTOCOLS[REPORT])
+    tried = [f"{title} {' or '.join(options)}" for title, options in protocol.swept.items()]
+    text = _settings_or_default({**protocol.settings, **plan.overrides})
+    return f"{text}; each with {', with '.join(tried)}" if tried else text
 
 
 def claim_lines(plan: Plan) -> list[str]:

@@ -23,6 +23,8 @@ _KEY_FILE, _KEY_BYTES = "seal.key", 32
 _LOCK_SECONDS = 5.0
 _READ_ONLY = frozenset((errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR))
 """Why a folder can never be made at a place; the last where the home of a service is ``/dev/null``."""
+_read_last: dict[Path, bytes] = {}
+"""The folder in which this process has read the key last, to that key; at most one."""
 
 
 def seal(name: str, content: object) -> str:
@@ -38,19 +40,24 @@ def is_sealed(found: str, name: str, content: object) -> bool:
 def _key() -> bytes:
     """The user's key, made when it is needed first.
 
-    Where it cannot be read or made just now, as when another process holds its lock for long or the disk is full, the
-    key is of this process alone. No seal made with that outlives the fault: it is refused later, which is safe.
+    Where it cannot be read just now, the one that this process has read before is used. Where there is none, as when
+    another process holds the lock of a new key for long or the disk is full, the key is of this process alone. No seal
+    made with that outlives the fault: it is refused later, which is safe.
     """
     try:
-        return _key_in(_key_folder())
+        folder = _key_folder()
+        key = _key_in(folder)
     except (OSError, RunBusyError, StoreError):
-        return _passing_key()
+        return next(iter(_read_last.values()), b"") or _passing_key()
+    _read_last.clear()
+    _read_last[folder] = key
+    return key
 
 
 def _key_folder() -> Path:
     """The state folder; a private one of this host where there is no home, or the state folder is read-only.
 
-    A key that a read-only state folder has already is used all the same.
+    A key that a read-only state folder has already, or from which this process has read it, is used all the same.
 
     Raises:
         OSError: The state folder cannot be made for another reason.
@@ -62,11 +69,11 @@ def _key_folder() -> Path:
     except HomeError:
         return private_temporary_folder()
     except OSError as error:
-        if error.errno in _READ_ONLY:
+        if error.errno in _READ_ONLY and folder not in _read_last:
             return private_temporary_folder()
         raise
     is_usable = os.access(folder, os.W_OK | os.X_OK) or os.path.lexists(folder / _KEY_FILE)
-    return folder if is_usable else private_temporary_folder()
+    return folder if is_usable or folder in _read_last else private_temporary_folder()
 
 
 def _key_in(folder: Path) -> bytes:

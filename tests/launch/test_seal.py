@@ -48,3 +48,21 @@ def test_a_busy_lock_makes_a_seal_of_this_process_alone(tmp_path: Path, monkeypa
         assert not list(tmp_path.rglob("seal.key"))
     assert not is_sealed(made_meanwhile, "run", "a")
     assert list(tmp_path.rglob("seal.key")) == [folder / "seal.key"]
+
+
+def test_a_key_that_cannot_be_read_for_a_moment_is_the_one_that_was_read_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a worker would take its own orders for a stranger's, and end."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "other"))
+    (tmp_path / "other").mkdir()
+    before, key = seal("run", "a"), tmp_path / "state" / "alexnet-tui" / "seal.key"
+    for hidden in (key, tmp_path / "state"):
+        hidden.rename(tmp_path / "aside")
+        hidden.symlink_to(tmp_path / "aside") if hidden == key else hidden.touch()
+        assert is_sealed(before, "run", "a")
+        hidden.unlink()
+        (tmp_path / "aside").rename(hidden)
+    assert seal("run", "a") == before
+    assert not list((tmp_path / "other").rglob("seal.key"))

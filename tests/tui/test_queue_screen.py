@@ -682,6 +682,24 @@ async def test_a_file_of_own_claims_is_offered_shown_and_registered(
         assert load_plan(store, "decay").claims == read_claim_file(tmp_path / "mine.toml")
 
 
+def test_a_file_of_claims_is_read_when_it_changes(tmp_path: Path) -> None:
+    """The form asks for the claims several times with every key."""
+    file = tmp_path / "mine.toml"
+    file.write_text(OWN_CLAIMS)
+    request = StudyRequest(texts=defaults("x") | {"claims": str(file)}, starts=True)
+    assert request.claims == read_claim_file(file)
+    assert request.claims is msgspec.structs.replace(request, may_download=True).claims
+    file.write_text(OWN_CLAIMS.replace("1.0", "0.25"))
+    assert request.claims[0].smallest_effect == 0.25
+    file.write_text("claim = 1")
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="must be|1 to 50 claims"):
+            _ = request.claims
+    file.unlink()
+    with pytest.raises(ConfigError, match="no set of claims and no file"):
+        _ = request.claims
+
+
 @driven
 async def test_a_small_study_is_planned_in_the_form_and_claims_without_runs_are_noted(
     store: Store, prepared_data: Path, monkeypatch: pytest.MonkeyPatch

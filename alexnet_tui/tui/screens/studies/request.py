@@ -1,5 +1,7 @@
 """What a person asks for in the form of a study: the texts of its fields, and the plan that they make; no widgets."""
 
+import functools
+import os
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
@@ -30,6 +32,24 @@ PROTOCOLS_OWN = "protocol"
 ALL = "all"
 _CONFIGURED = "front end, data, epochs and images are those above, everything else stays as each variant's preset."
 _CONFIG_FIELDS = ("front_end", "data", "epochs", "train_images")
+
+
+@functools.lru_cache(8)
+def _claims_of(name: str, _: tuple[int, ...]) -> list[Claim] | str:
+    """The claims of a set or of a file in some state, or why there are none: with every key they are asked for."""
+    try:
+        return find_claims(name)
+    except (ClaimError, UsageError) as error:
+        return str(error)
+
+
+def _state_of(path: str) -> tuple[int, ...]:
+    """What changes when a file does; nothing where there is none, as of a set that comes with the program."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return ()
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def free_name(protocol: str, taken: Collection[str]) -> str:
@@ -89,10 +109,10 @@ class StudyRequest(msgspec.Struct, frozen=True, kw_only=True):
             ConfigError: The set or the file cannot be read.
         """
         name = self.texts["claims"] if self.has_own_claims else PROTOCOLS[self.protocol].claims
-        try:
-            return find_claims(name) if name else []
-        except (ClaimError, UsageError) as error:
-            raise ConfigError("claims", str(error)) from error
+        found = _claims_of(name, _state_of(name)) if name else []
+        if isinstance(found, str):
+            raise ConfigError("claims", found)
+        return found
 
     @property
     def variants(self) -> list[str]:

@@ -26,7 +26,6 @@ from alexnet_tui.text import counted, printable
 DatasetState = Literal["ready", "prepare", "download", "newer"]
 SOURCE_FILE = "source.json"
 DOWNLOADS = "downloads"
-_MAX_NATIVE_SIZE = 256
 _PAPER_SIZE = 256
 _SMALL_INPUT = 64
 
@@ -184,12 +183,11 @@ class DatasetInfo(msgspec.Struct, frozen=True, kw_only=True):
 def stored_size(native_size: int, input_size: int) -> int:
     """Side in pixels of the cache for a network's input.
 
-    Small square images are kept as they are. Others are scaled and cropped to the paper's 256, from which it
-    cuts its patches, or to a small network's own input.
+    Images are scaled and cropped to the paper's 256, from which it cuts its patches, or to a small network's own input.
+    Squares that are no larger than that are kept as they are.
     """
-    if 0 < native_size <= _MAX_NATIVE_SIZE:
-        return native_size
-    return _PAPER_SIZE if input_size > _SMALL_INPUT else input_size
+    largest = _PAPER_SIZE if input_size > _SMALL_INPUT else input_size
+    return native_size if 0 < native_size <= largest else largest
 
 
 def catalog() -> list[DatasetInfo]:

@@ -32,6 +32,8 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
 _FIRST_FORMATS = ("JPEG", "PNG")
 _TINY_SIZE = 64
 _MAX_PIXELS = 64_000_000
+_ONCE_CUT_SIZES = range(33, 257)
+"""Sides of square images of which version 2 of the cache gave small networks the centre alone."""
 _MAX_NAMES_BYTES = 800_000
 """Of all classes: they stand in the cache's manifest and in one line of each run's record, of a mebibyte at most."""
 _BATCH_FILES, _BATCH_BYTES = 64, 8 << 20
@@ -53,7 +55,7 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         sha256: Over the sorted names and the hashes of their bytes; no order, date or compression changes it.
-            An image that version 1 of the cache decoded otherwise, or not at all, adds how it is decoded now.
+            What an older version of the cache decoded otherwise, or not at all, adds how it is decoded now.
         class_names: Sorted; the same for both splits.
         rows: Each image's place in the cache.
         labels: Per split, the class of each row.
@@ -115,12 +117,15 @@ def scan(name: str, path: Path, report: ProgressCallback) -> Scan:
         rows[key] = Row(split, len(labels[split]), image.digest)
         labels[split].append(numbers[key.class_name])
         total.update(key.name.encode(errors="surrogateescape") + b"\0" + image.digest + image.decoding)
+    native_size = _common_side({image.size for image in used.values() if image.size})
+    if native_size in _ONCE_CUT_SIZES:
+        total.update(b"\0scaled")
     return Scan(
         sha256=total.hexdigest(),
         class_names=tuple(printable(class_name, 200) for class_name in class_names),
         rows=rows,
         labels=labels,
-        native_size=_common_side({image.size for image in used.values() if image.size}),
+        native_size=native_size,
         test_split=test,
         left_out=left_out,
         links=contents.links,

@@ -54,7 +54,7 @@ class Dataset(msgspec.Struct, frozen=True, kw_only=True):
         class_names: In the order of the labels.
         train: Training split.
         test: Test split.
-        image_size: Side in pixels of the stored images; the trainer scales them to its input on the device.
+        image_size: Side in pixels of the stored images; the trainer enlarges or cuts them to its input on the device.
         mean: Per channel, of the training images, as fractions of 255.
         std: The same for the standard deviation; never zero.
     """

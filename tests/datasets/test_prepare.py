@@ -107,6 +107,30 @@ def test_other_shapes_are_scaled_by_the_shorter_side_and_cut_in_the_middle(
     assert (inner[[0, 2]] == 0).all()
 
 
+@pytest.mark.parametrize(
+    ("side", "stored"),
+    [(8, {32: 8, 227: 8}), (33, {32: 32, 227: 33}), (256, {32: 32, 227: 256}), (257, {32: 32, 227: 256})],
+)
+def test_squares_are_never_larger_than_what_other_shapes_are_scaled_to(
+    tmp_path: Path, side: int, stored: dict[int, int]
+) -> None:
+    add_dataset(write_folder(tmp_path / "pets", small_set((side, side))), "pets")
+    assert {size: load_dataset("pets", size).image_size for size in stored} == stored
+
+
+def test_a_set_of_which_an_older_version_cut_the_centre_out_is_another_one(tmp_path: Path) -> None:
+    source = write_folder(tmp_path / "pets", small_set((64, 64)))
+    plain = hashlib.sha256()
+    for path in sorted(path.relative_to(source) for path in source.rglob("*.png")):
+        plain.update(str(path).encode() + b"\0" + hashlib.sha256((source / path).read_bytes()).digest())
+    older = {"kind": "folder", "path": str(source), "added": 0, "sha256": plain.hexdigest(), "native_size": 64}
+    record = data_root() / "pets" / "source.json"
+    record.parent.mkdir(parents=True)
+    record.write_bytes(msgspec.json.encode({"v": 2, "num_train": 4, "num_test": 4, "num_classes": 2, **older}))
+    with pytest.raises(DatasetError, match=r"an older version read them otherwise.*data remove pets"):
+        load_dataset("pets", 32)
+
+
 def test_each_input_size_of_mixed_images_gets_its_own_cache(tmp_path: Path) -> None:
     add_dataset(write_folder(tmp_path / "pets", small_set((40, 30))), "pets")
     assert data_catalog.is_prepared("pets", 32)
@@ -171,13 +195,13 @@ def test_fault_24_newer_records_and_caches_are_named_and_not_read(tmp_path: Path
     manifest = next(data_root().glob("pets/*/manifest.json"))
     source = data_root() / "pets" / "source.json"
     for file in (manifest, source):
-        content = file.read_bytes()
-        file.write_bytes(content.replace(b'"v":2', b'"v":99'))
+        content, version = file.read_bytes(), b'"v":%d' % pixel_cache.CACHE_VERSION
+        file.write_bytes(content.replace(version, b'"v":99'))
         for act in (lambda: load_dataset("pets", 32), lambda: add_dataset(tmp_path / "pets", "pets")):
             with pytest.raises(DatasetError, match="made by a newer version of alexnet-tui"):
                 act()
         assert b'"v":99' in file.read_bytes()
-        file.write_bytes(content.replace(b'"v":2', b'"v":1'))
+        file.write_bytes(content.replace(version, b'"v":1'))
         assert len(load_dataset("pets", 32).train.images) == 6
         file.write_bytes(content)
     source.write_bytes(b'{"v":99}')

@@ -3,18 +3,24 @@
 An archive holds ``runs/ID/...`` and ``runs/studies/...``, as a runs folder does, so that tar alone can unpack it too.
 """
 
-import re
-
+from alexnet_tui.runs.checkpoint_files import MANIFEST_FILE, WEIGHTS_FILE
 from alexnet_tui.runs.notes import NOTES_FILE
 from alexnet_tui.runs.origin import IMPORTED_FILE
-from alexnet_tui.runs.run_files import CHECKPOINT_NAME, CHECKPOINTS, EVENTS_FILE, KERNELS, PREDICTIONS_FILE, RECORD_FILE
+from alexnet_tui.runs.run_files import (
+    CHECKPOINT_NAME,
+    CHECKPOINTS,
+    EVENTS_FILE,
+    KERNELS,
+    PREDICTIONS_FILE,
+    RECORD_FILE,
+    is_kernels_file,
+)
 from alexnet_tui.studies.ledger import LEDGER_FILE
 from alexnet_tui.studies.planned_runs import CELLS_FILE
 
 Parts = tuple[str, ...]
 """The components of a path."""
 RUNS = "runs"
-MANIFEST_FILE, WEIGHTS_FILE = "manifest.json", "state.pt"
 JSON_BYTES, ARRAY_BYTES = 1 << 20, 1 << 26
 """The most that a file of JSON, and one of arrays or of a ledger, may have."""
 _LARGE_BYTES = 1 << 34
@@ -27,7 +33,6 @@ _RUN_FILES = {
 _CHECKPOINT_FILES = {MANIFEST_FILE: JSON_BYTES, WEIGHTS_FILE: _LARGE_BYTES}
 STUDY_FILES = {LEDGER_FILE: ARRAY_BYTES, CELLS_FILE: JSON_BYTES, IMPORTED_FILE: JSON_BYTES}
 """Each file in a study's folder that is packed, to the most bytes it may have."""
-_KERNELS_NAME = re.compile(r"e[0-9]{4,}\.npz")
 DEEPEST = 3
 """Components of the longest path in a run's folder: ``checkpoints/e0010/state.pt``."""
 
@@ -37,7 +42,7 @@ def limit_of(parts: Parts) -> int | None:
     match parts:
         case (name,):
             return _RUN_FILES.get(name)
-        case (folder, name) if folder == KERNELS and _KERNELS_NAME.fullmatch(name):
+        case (folder, name) if folder == KERNELS and is_kernels_file(name):
             return ARRAY_BYTES
         case (folder, place, name) if folder == CHECKPOINTS and CHECKPOINT_NAME.fullmatch(place):
             return _CHECKPOINT_FILES.get(name)

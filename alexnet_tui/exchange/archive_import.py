@@ -16,11 +16,12 @@ from pathlib import Path
 import msgspec
 
 from alexnet_tui.errors import ArchiveError, ConfigError, StoreError
-from alexnet_tui.exchange.archive_files import ARRAY_BYTES, MANIFEST_FILE, RUNS, WEIGHTS_FILE
+from alexnet_tui.exchange.archive_files import ARRAY_BYTES, RUNS
 from alexnet_tui.exchange.archive_unpack import PLAN, unpack
 from alexnet_tui.files import reason_of
 from alexnet_tui.folder import Folder
 from alexnet_tui.json_io import UNDECODABLE, json_bytes, reason_of_damage
+from alexnet_tui.runs.checkpoint_files import is_whole
 from alexnet_tui.runs.origin import IMPORTED_FILE, Imported
 from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.runs.run_files import CHECKPOINTS, EVENTS_FILE, RECORD_FILE
@@ -325,8 +326,8 @@ class _Import:
             with checkpoints:
                 for name in checkpoints.folders():
                     with checkpoints.make_folder(name) as folder:
-                        is_whole = _is_whole(folder)
-                    if is_whole:
+                        is_usable = is_whole(folder)
+                    if is_usable:
                         whole.add(name)
                     else:
                         checkpoints.remove(name)
@@ -392,24 +393,3 @@ def _content_key(run: Folder) -> tuple[object, bytes]:
         return kept, b""
     with os.fdopen(descriptor, "rb") as file:
         return kept, hashlib.file_digest(file, "sha256").digest()
-
-
-class _Manifest(msgspec.Struct, frozen=True):
-    """What the manifest of a checkpoint says of its weights, in every version of the format."""
-
-    size_bytes: int
-    sha256: str
-
-
-def _is_whole(checkpoint: Folder) -> bool:
-    """Whether the weights are those that the manifest was written for."""
-    try:
-        manifest = msgspec.json.decode(checkpoint.read(MANIFEST_FILE) or b"", type=_Manifest)
-    except UNDECODABLE:
-        return False
-    descriptor = checkpoint.open(WEIGHTS_FILE)
-    if descriptor is None:
-        return False
-    with os.fdopen(descriptor, "rb") as file:
-        is_long_enough = os.fstat(descriptor).st_size == manifest.size_bytes
-        return is_long_enough and hashlib.file_digest(file, "sha256").hexdigest() == manifest.sha256

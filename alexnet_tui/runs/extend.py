@@ -6,12 +6,15 @@ there as after any interruption. The parent is not changed.
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 
 import msgspec
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import StoreError, UsageError
 from alexnet_tui.folder import Folder
+from alexnet_tui.runs.checkpoint_files import is_whole
 from alexnet_tui.runs.events import MAX_LINE_BYTES, Checkpoint, decode
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
@@ -74,15 +77,24 @@ def create_extension(
 
 
 def _last_checkpoint(store: Store, history: RunHistory) -> str:
-    """The newest checkpoint that is on disk and belongs to the history.
+    """The newest checkpoint that belongs to the history and is on disk as it was written, as a resume takes it.
 
     Raises:
         UsageError: There is none.
     """
     found = [name for name in store.checkpoints(history.id) if name in history.checkpoints]
-    if not found:
-        raise UsageError(f"run {history.id} has no checkpoint here to go on from; start a new run with more epochs.")
-    return found[-1]
+    folder = store.path(history.id) / CHECKPOINTS
+    whole = next((name for name in reversed(found) if _is_whole(folder / name)), "")
+    if not whole:
+        what = "no undamaged checkpoint" if found else "no checkpoint"
+        raise UsageError(f"run {history.id} has {what} here to go on from; start a new run with more epochs.")
+    return whole
+
+
+def _is_whole(path: Path) -> bool:
+    with suppress(StoreError), Folder(path) as checkpoint:
+        return is_whole(checkpoint)
+    return False
 
 
 def _end_of_checkpoint(run: Folder, name: str) -> int:

@@ -35,7 +35,16 @@ def kernels_file(epoch: int) -> str:
     return f"e{epoch:04d}.npz"
 
 
+def is_kernels_file(name: str) -> bool:
+    """Whether a name is one that `kernels_file` gives."""
+    return _epoch_of(name) is not None
+
+
 def kernel_epochs(folder: Folder) -> list[int]:
     """Epochs after which kernels are stored in a folder of them, the earliest first; other names are no such files."""
-    found = (_KERNELS_NAME.fullmatch(name) for name in folder.names())
-    return sorted(epoch for one in found if one and kernels_file(epoch := int(one[1])) == one[0])
+    return sorted(epoch for name in folder.names() if (epoch := _epoch_of(name)) is not None)
+
+
+def _epoch_of(name: str) -> int | None:
+    found = _KERNELS_NAME.fullmatch(name)
+    return epoch if found and kernels_file(epoch := int(found[1])) == name else None

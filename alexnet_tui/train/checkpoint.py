@@ -25,11 +25,11 @@ from alexnet_tui.errors import CheckpointError, StoreError
 from alexnet_tui.files import temporary_name
 from alexnet_tui.folder import Folder
 from alexnet_tui.json_io import UNDECODABLE, reason_of_damage, version_of
+from alexnet_tui.runs.checkpoint_files import MANIFEST_FILE, WEIGHTS_FILE, is_sealed, sealed
 from alexnet_tui.runs.run_files import CHECKPOINTS, KERNELS, checkpoint_names
 
 KEEP = 2
 FORMAT_VERSION = 1
-_STATE, _MANIFEST = "state.pt", "manifest.json"
 _DAMAGED = ".damaged-"
 # Above the tensors' own bytes: names, shapes and the archive's directory.
 _OVERHEAD_BYTES = 1 << 20
@@ -63,7 +63,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Hashes of a checkpoint, and the run, data and position it belongs to.
 
-    `sha256` is that of ``state.pt``, `seal` that of this manifest with an empty seal.
+    `sha256` is that of ``state.pt``, `seal` that of this manifest with an empty seal; see `checkpoint_files`.
     """
 
     v: int = FORMAT_VERSION
@@ -232,7 +232,7 @@ def _load(folder: Folder, name: str, expected: Expected) -> State:
         manifest = _read_manifest(checkpoint)
         if manifest.size_bytes > expected.size_bytes:
             raise CheckpointError(f"checkpoint {name}: it is larger than one of this run")
-        content = checkpoint.read(_STATE, limit_bytes=expected.size_bytes) or b""
+        content = checkpoint.read(WEIGHTS_FILE, limit_bytes=expected.size_bytes) or b""
     if len(content) != manifest.size_bytes or hashlib.sha256(content).hexdigest() != manifest.sha256:
         raise CheckpointError(f"checkpoint {name}: its content does not match its hash")
     try:
@@ -279,7 +279,7 @@ def _read_tensors(content: bytes, expected: Expected) -> dict[str, list[Tensor]]
 
 def _read_manifest(checkpoint: Folder) -> Manifest:
     name = checkpoint.path.name
-    content = checkpoint.read(_MANIFEST) or b""
+    content = checkpoint.read(MANIFEST_FILE) or b""
     if (version := version_of(content)) > FORMAT_VERSION:
         raise _NewerFormatError(
             f"checkpoint {name}: a newer alexnet-tui wrote it (format {version}; this one reads {FORMAT_VERSION})"
@@ -289,22 +289,16 @@ def _read_manifest(checkpoint: Folder) -> Manifest:
     except UNDECODABLE as error:
         reason = reason_of_damage(error)
         raise CheckpointError(f"checkpoint {name}: its manifest cannot be read ({reason})") from error
-    if _sealed(manifest) != manifest:
+    if not is_sealed(content):
         raise CheckpointError(f"checkpoint {name}: its manifest does not match its seal")
     return manifest
-
-
-def _sealed(manifest: Manifest) -> Manifest:
-    """The manifest with the hash of all the rest of it."""
-    open_manifest = msgspec.structs.replace(manifest, seal="")
-    return msgspec.structs.replace(manifest, seal=hashlib.sha256(msgspec.json.encode(open_manifest)).hexdigest())
 
 
 def _holds(folder: Folder, name: str, manifest: Manifest) -> bool:
     """Whether a checkpoint is there already, whole, with this very content."""
     try:
         with _opened(folder, name) as checkpoint:
-            content = checkpoint.read(_STATE, limit_bytes=manifest.size_bytes) or b""
+            content = checkpoint.read(WEIGHTS_FILE, limit_bytes=manifest.size_bytes) or b""
             _read_manifest(checkpoint)
         return hashlib.sha256(content).hexdigest() == manifest.sha256
     except (CheckpointError, StoreError):
@@ -315,8 +309,8 @@ def _write(folder: Folder, name: str, content: memoryview, manifest: Manifest) -
     temporary = temporary_name(name)
     try:
         with folder.make_folder(temporary) as made:
-            _write_file(made, _STATE, content)
-            _write_file(made, _MANIFEST, msgspec.json.encode(_sealed(manifest)))
+            _write_file(made, WEIGHTS_FILE, content)
+            _write_file(made, MANIFEST_FILE, sealed(msgspec.json.encode(manifest)))
             made.sync()
         if folder.exists(name):  # Damaged, or of a line of training that was given up.
             folder.rename(name, f"{_DAMAGED}{name}.{uuid.uuid4().hex[:8]}")

@@ -2,7 +2,6 @@
 
 import bz2
 import gzip
-import hashlib
 import io
 import json
 import os
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from cli_caller import Run
-from fake_runs import curve, open_writer, started, write_checkpointed, write_run
+from fake_runs import curve, open_writer, started, write_checkpoint, write_checkpointed, write_run
 from msgspec.structs import replace
 
 from alexnet_tui.config.hyperparameters import RunConfig
@@ -72,14 +71,16 @@ def test_a_run_comes_back_byte_for_byte_and_is_marked(store: Store, other: Store
     run_id = write_run(store, CONFIG, label="first").id
     folder = store.path(run_id)
     store.change_notes(run_id, lambda _: Notes(label="mine", tags=["a"]))
-    seal = {"size_bytes": 7, "sha256": hashlib.sha256(b"weights").hexdigest()}
+    for number in range(1, 6):
+        write_checkpoint(folder / "checkpoints" / f"e000{number}")
+    (folder / "checkpoints/e0001/state.pt").write_bytes(b"weighty")
+    (folder / "checkpoints/e0003/state.pt").write_bytes(b"weights2")
+    (folder / "checkpoints/e0004/manifest.json").write_bytes(b"{}")
+    (folder / "checkpoints/e0005/state.pt").unlink()
+    write_checkpoint(folder / "checkpoints" / "e0006")
+    manifest = folder / "checkpoints/e0006/manifest.json"
+    manifest.write_bytes(manifest.read_bytes().replace(b"{", b'{"epoch":6,'))
     files = {"kernels/e0001.npz": b"k", "trainer.log": b"t"}
-    for name, weights in (("e0001", b"weighty"), ("e0002", b"weights"), ("e0003", b"weights2")):
-        files |= {
-            f"checkpoints/{name}/state.pt": weights,
-            f"checkpoints/{name}/manifest.json": json.dumps(seal).encode(),
-        }
-    files |= {"checkpoints/e0004/state.pt": b"weights", "checkpoints/e0005/manifest.json": b"{}"}
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
@@ -100,7 +101,7 @@ def test_a_run_comes_back_byte_for_byte_and_is_marked(store: Store, other: Store
     found = import_archive(third, packed(store, tmp_path, run_id, with_checkpoints=True))
     assert (third.path(run_id) / "checkpoints/e0002/state.pt").read_bytes() == b"weights"
     assert third.checkpoints(run_id) == ("e0002",), "what a trainer would refuse is left out"
-    assert found.left_out == {"damaged": [f"{run_id}/checkpoints/e000{number}/" for number in (1, 3, 4, 5)]}
+    assert found.left_out == {"damaged": [f"{run_id}/checkpoints/e000{number}/" for number in (1, 3, 4, 5, 6)]}
 
 
 def test_a_line_that_a_trainer_is_writing_is_not_packed(store: Store, other: Store, tmp_path: Path) -> None:

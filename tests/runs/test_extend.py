@@ -6,7 +6,7 @@ from fake_runs import started, write_checkpointed
 from msgspec.structs import replace
 
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.errors import RunNotFoundError, StoreError
+from alexnet_tui.errors import RunNotFoundError, StoreError, UsageError
 from alexnet_tui.folder import Folder
 from alexnet_tui.runs import extend
 from alexnet_tui.runs.extend import create_extension
@@ -50,6 +50,27 @@ def test_an_extension_begins_as_its_parent_was_at_the_checkpoint(store: Store) -
     assert sorted(path.name for path in store.path(made.id).iterdir()) == ["checkpoints", "events.jsonl", "run.json"]
 
 
+def test_an_extension_begins_at_the_newest_checkpoint_that_is_not_damaged(store: Store, run: Run) -> None:
+    parent = write_checkpointed(store, replace(CONFIG, epochs=4), checkpoints=(2, 3))
+    folder = store.path(parent) / "checkpoints"
+    (folder / "e0004/state.pt").write_bytes(b"weighty")
+    (folder / "e0003/manifest.json").unlink()
+    made = create_extension(store, parent, 9)
+    history, _ = load(store, made.id)
+    assert made.extends is not None
+    assert (made.extends.checkpoint, history.checkpoints, store.checkpoints(made.id)) == (
+        "e0002",
+        ["e0002"],
+        ("e0002",),
+    )
+    assert (store.path(made.id) / "checkpoints/e0002/state.pt").read_bytes() == b"weights"
+
+    (folder / "e0002/state.pt").unlink()
+    result = run("run", "--extend", parent, "--epochs", "9")
+    assert (result.code, "no undamaged checkpoint here to go on from" in result.err) == (2, True)
+    assert "--extend" not in run("resume", parent).err, "what cannot be done is not advised"
+
+
 def test_an_extension_that_has_not_begun_is_as_far_as_its_parent_of_its_own_length(store: Store) -> None:
     made = create_extension(store, write_checkpointed(store, CONFIG), 5)
     history, _ = load(store, made.id)
@@ -70,6 +91,11 @@ def test_nothing_is_left_of_an_extension_that_could_not_be_made(store: Store) ->
     weights = store.path(parent) / "checkpoints/e0002/state.pt"
     weights.unlink()
     weights.symlink_to("/etc/passwd")
+    with pytest.raises(UsageError):
+        create_extension(store, parent, 5)
+    (store.path(parent) / "kernels").write_bytes(b"no folder")
+    weights.unlink()
+    weights.write_bytes(b"weights")
     with pytest.raises(StoreError):
         create_extension(store, parent, 5)
     assert store.ids() == [parent]

@@ -5,14 +5,17 @@ import json
 import math
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from alexnet_tui.config.architecture import num_parameters
 from alexnet_tui.config.hyperparameters import DECIDING_FIELDS, RunConfig
 from alexnet_tui.runs import event_log
 from alexnet_tui.runs import events as ev
+from alexnet_tui.runs.checkpoint_files import MANIFEST_FILE, WEIGHTS_FILE, sealed
 from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.runs.run_files import EVENTS_FILE
 from alexnet_tui.runs.store import Store
@@ -131,22 +134,26 @@ def write_run(
     return record
 
 
-def write_checkpointed(store: Store, config: RunConfig, *, epochs_done: int | None = None) -> str:
-    """A finished run with a checkpoint of its last epoch; its id."""
+def write_checkpointed(
+    store: Store, config: RunConfig, *, epochs_done: int | None = None, checkpoints: Iterable[int] = ()
+) -> str:
+    """A finished run with a checkpoint of its last epoch, and of those that are named; its id."""
     epochs = epochs_done or config.epochs
     run_id = write_run(store, config, epochs_done=epochs, finish=False).id
-    weights = b"weights"
     with open_writer(store.path(run_id), next_seq=1 + 11 * epochs) as writer:
-        writer.write(
-            ev.Checkpoint(epoch=epochs, step=10 * epochs, name=f"e{epochs:04}", size_bytes=len(weights), seconds=0.1)
-        )
+        for epoch in (*checkpoints, epochs):
+            write_checkpoint(store.path(run_id) / "checkpoints" / f"e{epoch:04}")
+            writer.write(ev.Checkpoint(epoch=epoch, step=10 * epoch, name=f"e{epoch:04}", size_bytes=7, seconds=0.1))
         writer.write(ev.Finished(epoch=epochs, step=10 * epochs, train_seconds=4.0, elapsed_seconds=5.0))
-    folder = store.path(run_id) / "checkpoints" / f"e{epochs:04}"
-    folder.mkdir(parents=True)
-    (folder / "state.pt").write_bytes(weights)
-    seal = {"size_bytes": len(weights), "sha256": hashlib.sha256(weights).hexdigest()}
-    (folder / "manifest.json").write_text(json.dumps(seal))
     return run_id
+
+
+def write_checkpoint(folder: Path, weights: bytes = b"weights") -> None:
+    """A checkpoint that is whole, of what are no weights."""
+    folder.mkdir(parents=True)
+    (folder / WEIGHTS_FILE).write_bytes(weights)
+    manifest = {"seal": "", "size_bytes": len(weights), "sha256": hashlib.sha256(weights).hexdigest()}
+    (folder / MANIFEST_FILE).write_bytes(sealed(msgspec.json.encode(manifest)))
 
 
 class open_writer:

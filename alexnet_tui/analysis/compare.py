@@ -7,6 +7,7 @@ judges nothing.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
@@ -17,6 +18,7 @@ from alexnet_tui.analysis.samples import Sample, sample
 from alexnet_tui.config.hyperparameters import SPECS, default_of, format_value, meaning_of, settings_text
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.state import State
+from alexnet_tui.studies.planned_runs import PlannedGroup
 from alexnet_tui.text import MISSING
 
 Read = Callable[[RunHistory], str]
@@ -30,9 +32,10 @@ class ComparedGroup(msgspec.Struct, frozen=True, kw_only=True):
     """Finished runs of one configuration, the seed aside; or a single run.
 
     Attributes:
-        name: The label of a single run, the id of one that is not averaged with its like, else the variant.
-        distinction: Settings that tell it from other groups of its name, without those that have their defaults:
-            ``learning rate 0.03``; or empty.
+        name: The label of a single run, the id of one that is not averaged with its like, else what the plan calls it
+            that its runs were made for, else the variant.
+        distinction: What tells it from other groups of its name, or empty: what their plan tries, as it is called there
+            (``decay of the rate``), else settings: ``learning rate 0.03``. What runs have by themselves is left out.
         run_ids: Its runs, by seed.
         seeds: Their seeds; none of a run that another program trained.
         states: Their states in words.
@@ -83,6 +86,7 @@ def compare(
     states: States = NO_STATES,
     *,
     labels: Mapping[str, str] | None = None,
+    planned: Mapping[str, PlannedGroup] = MappingProxyType({}),
     pinned: str | None = None,
     is_grouped: bool = True,
     metrics: Sequence[str] = COMPARED,
@@ -93,6 +97,7 @@ def compare(
         histories: The runs, in the order to show.
         states: State of a run by its id, where known.
         labels: The user's name of a run by its id; the record's own label where it is missing.
+        planned: What its plan calls the group of a run, by the run's id.
         pinned: Id of the run the others are measured against; the first run if None or not among them.
         is_grouped: Average runs that differ in their seed alone.
         metrics: Names of the metrics to compare.
@@ -102,8 +107,9 @@ def compare(
     has_pin = [pinned in {run.id for run in one.runs} for one in groups]
     base = has_pin.index(True) if any(has_pin) else 0
     cells = [{name: sample(one.runs, METRICS[name]) for name in metrics} for one in groups]
-    names = [_name(one, labels or {}) for one in groups]
-    distinctions = _distinctions(names, [one.runs[0] for one in groups], differing)
+    names = [_name(one, labels or {}, planned) for one in groups]
+    firsts = [one.runs[0] for one in groups]
+    distinctions = _distinctions(names, firsts, differing, [planned.get(first.id) for first in firsts])
     compared = tuple(
         ComparedGroup(
             name=names[index],
@@ -124,16 +130,24 @@ def compare(
     return Comparison(compared, tuple(differing))
 
 
-def _name(members: _Members, labels: Mapping[str, str]) -> str:
+def _name(members: _Members, labels: Mapping[str, str], planned: Mapping[str, PlannedGroup]) -> str:
     """What a group is called: see `ComparedGroup.name`."""
     first = members.runs[0]
     label = labels.get(first.id) or first.record.label
     if len(members.runs) == 1 and label:
         return label
-    return first.id if members.alone else first.record.config.variant
+    if members.alone:
+        return first.id
+    names = {planned[run.id].name if run.id in planned else "" for run in members.runs}
+    return (names.pop() if len(names) == 1 else "") or first.record.config.variant
 
 
-def _distinctions(names: Sequence[str], firsts: Sequence[RunHistory], differing: Iterable[str]) -> list[str]:
+def _distinctions(
+    names: Sequence[str],
+    firsts: Sequence[RunHistory],
+    differing: Iterable[str],
+    planned: Sequence[PlannedGroup | None],
+) -> list[str]:
     """What tells each group from the others of its name: see `ComparedGroup.distinction`."""
     configs = [first.record.config for first in firsts]
     values = {field: [getattr(config, field) for config in configs] for field in differing if field in SPECS}
@@ -149,8 +163,19 @@ def _distinctions(names: Sequence[str], firsts: Sequence[RunHistory], differing:
             if len({of_all[place] for place in namesakes}) > 1
             and (field == "seed" or of_all[index] != default_of(field))
         }
-        found.append(settings_text(settings))
+        found.append(_swept_text(index, namesakes, planned) or settings_text(settings))
     return found
+
+
+def _swept_text(index: int, namesakes: Sequence[int], planned: Sequence[PlannedGroup | None]) -> str:
+    """What a group's plan tries and its namesakes have otherwise; empty where that does not tell them all apart."""
+    swept = [one.swept if one else {} for one in (planned[place] for place in namesakes)]
+    titles = dict.fromkeys(title for one in swept for title in one)
+    told = [title for title in titles if len({one.get(title) for one in swept}) > 1]
+    if len({tuple(one.get(title) for title in told) for one in swept}) < len(namesakes):
+        return ""
+    own = swept[namesakes.index(index)]
+    return ", ".join(f"{title} {option}" for title, option in own.items() if title in told)
 
 
 def _grouped(histories: Sequence[RunHistory], states: States) -> list[_Members]:

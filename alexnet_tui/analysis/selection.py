@@ -1,4 +1,4 @@
-"""From names to runs: studies, experiments, run ids, the reference runs, or whatever there is."""
+"""From names to runs: studies, their groups, experiments, run ids, the reference runs, or whatever there is."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,6 +10,7 @@ from alexnet_tui.command_lines import ShellCommand, commands_on, shell_command
 from alexnet_tui.errors import AmbiguousRunError, RunNotFoundError, StoreError, UsageError
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.runs.run_ids import REFERENCE
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
@@ -70,7 +71,8 @@ def select_runs(
 
     Args:
         store: The runs folder.
-        names: Studies, experiments (``tanh``: all runs of it), run ids, or `reference`.
+        names: Studies, experiments (``tanh``: all runs of it), groups of studies (``mine/dropout-0``, ``dropout-0``),
+            run ids, or `reference`.
         skip_steps: Do without what happened between epochs.
         find: Where runs are known already; else they are read from the disk.
         has_foreign: Take runs that other programs trained, too: for showing, not for judging.
@@ -139,7 +141,14 @@ class _Reader:
         if is_study:
             return []
         own = [record.id for record in mine if record.config.variant == name]
-        return own or [record.id for record in oldest_first if record.config.variant == name]
+        return own or [record.id for record in oldest_first if record.config.variant == name] or self._group(name, mine)
+
+    def _group(self, name: str, mine: Sequence[RunRecord]) -> list[str]:
+        """Ids of the runs of a group of a plan, of all studies or of one: ``dropout-0``, ``mine/dropout-0``."""
+        study, _, group = name.rpartition("/")
+        made = [record for record in mine if record.study and study in {"", record.study}]
+        planned = planned_runs.groups_of(self._store, made)
+        return [record.id for record in made if record.id in planned and planned[record.id].name == group]
 
     def _read(self, ids: Iterable[str]) -> Selection:
         found = Selection("", [], {}, self._problems, command=self._advise, foreign=self._foreign)
@@ -197,6 +206,11 @@ def _resolve(store: Store, name: str) -> str:
     except AmbiguousRunError:
         raise
     except StoreError as error:
+        study, _, group = name.rpartition("/")
+        if study in study_files.names(store):
+            groups = ", ".join(load_plan(store, study).group_names[:8])
+            reason = f"study {quoted(study)} has no run of a group {quoted(group, 80)}; its groups are {groups}."
+            raise RunNotFoundError(store.root, reason) from error
         lists = shell_command("runs", root=store.root)
         reason = f"there is no study and no run {quoted(name, 80)}; `{lists}` lists the runs."
         raise RunNotFoundError(store.root, reason) from error

@@ -169,12 +169,12 @@ def print_comparison(console: Console, compared: Comparison) -> None:
         ]
         results = list(_results(part, console))
         room = (console.width - _LABEL_WIDTH) // len(part) - _GAP
+        names = [one.name for one in part]
         widths = [
             min(room, max(map(cell_len, cells)))
-            for cells in zip(*(row for _, row in (*settings, *results)), strict=True)
+            for cells in zip(*(row for _, row in (*settings, *results, ("", names))), strict=True)
         ]
         if settings:
-            names = [one.name for one in part]
             console.print(_side_by_side("Differs in", part, names, widths, settings))
             _line(console, "")
         names = [
@@ -199,7 +199,7 @@ def _side_by_side(
     table.add_column(title, min_width=_LABEL_WIDTH - _GAP)
     for group, name, width in zip(groups, names, widths, strict=True):
         shown = printable(name, 120) + (" (pinned)" if group.is_pinned else "")
-        table.add_column(Text(shown), justify="right", width=max(width, _GROUP_WIDTH - _GAP))
+        table.add_column(Text(shown), justify="right", overflow="fold", width=max(width, _GROUP_WIDTH - _GAP))
     for label, values in rows:
         table.add_row(label, *(Text(printable(value, 60)) for value in values), style="" if label else "dim")
     return table

@@ -153,8 +153,18 @@ def plan_configs(
 
 def swept_text(protocol: str, config: RunConfig) -> str:
     """What distinguishes runs of one variant and seed under a protocol: ``learning rate 0.003``; else empty."""
+    return ", ".join(f"{title} {option}" for title, option in _swept_options(protocol, config).items())
+
+
+def unusual_options(protocol: str, config: RunConfig) -> dict[str, str]:
+    """The same by title, without what the program does by itself."""
+    usual = _swept_options(protocol, RunConfig())
+    return {title: one for title, one in _swept_options(protocol, config).items() if one != usual.get(title)}
+
+
+def _swept_options(protocol: str, config: RunConfig) -> dict[str, str]:
     spec = PROTOCOLS.get(protocol, PROTOCOLS[REPORT])
-    return ", ".join(f"{title} {option}" for title in spec.swept if (option := spec.option_of(title, config)))
+    return {title: option for title in spec.swept if (option := spec.option_of(title, config))}
 
 
 def factors_of(protocol: str, num_groups: int, num_seeds: int) -> dict[str, int]:

@@ -4,24 +4,26 @@
 is never replaced in silence.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 
 import msgspec
 
-from alexnet_tui.config.protocols import swept_text
+from alexnet_tui.config.protocols import swept_text, unusual_options
 from alexnet_tui.errors import StoreError
 from alexnet_tui.files import read_small
 from alexnet_tui.runs.events import Failed
 from alexnet_tui.runs.follow import RunCache
 from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.runs.state import State, are_settings_at_fault, shown_word
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import ledger, study_files, study_queue
 from alexnet_tui.studies.ledger import Entry
-from alexnet_tui.studies.plan import LEDGER_SINCE, Plan, check_clock
+from alexnet_tui.studies.plan import LEDGER_SINCE, Plan, check_clock, load_plan
 from alexnet_tui.studies.study_queue import Queue
 from alexnet_tui.text import counted, printable
 
@@ -74,6 +76,19 @@ class PlannedRun(msgspec.Struct, frozen=True, kw_only=True):
         return self.state in _UNFINISHED or (self.state == State.FAILED and not are_settings_at_fault(self.reason))
 
 
+class PlannedGroup(msgspec.Struct, frozen=True):
+    """What a plan calls the runs that differ in their seed alone.
+
+    Attributes:
+        name: The variant, or a name of the plan's.
+        swept: Of everything that the plan tries with each group: its title to the option that these runs have, without
+            what runs have by themselves.
+    """
+
+    name: str
+    swept: Mapping[str, str]
+
+
 _UNFINISHED = frozenset((PlannedRunState.PLANNED, State.QUEUED, State.STOPPED, State.LOST, State.COPY))
 Find = Callable[[str], tuple[RunHistory, State] | None]
 """Where to look a run up: its history and state, None where it is gone; a StoreError makes it unreadable."""
@@ -123,6 +138,23 @@ def _cell(plan: Plan, index: int, run_id: str, find: Find, *, is_cancelled: bool
         group=plan.group_of(index),
         attempts=history.attempts if history else 0,
     )
+
+
+def groups_of(store: Store, records: Iterable[RunRecord]) -> dict[str, PlannedGroup]:
+    """By the id of a run, its group in the plan that it was made for; of runs without a readable plan nothing."""
+    of_study = defaultdict[str, list[RunRecord]](list)
+    for record in records:
+        of_study[record.study].append(record)
+    found = dict[str, PlannedGroup]()
+    for name, made in of_study.items():
+        with suppress(StoreError):
+            plan = load_plan(store, name)
+            cells = plan.cells
+            for record in made:
+                if plan.has_made(record) and record.config in cells:
+                    group = plan.group_of(cells[record.config])
+                    found[record.id] = PlannedGroup(group, unusual_options(plan.protocol, record.config))
+    return found
 
 
 def prepare(store: Store, plan: Plan) -> list[str]:

@@ -17,8 +17,10 @@ from fake_runs import write_run
 from typer.testing import CliRunner, Result
 
 from alexnet_tui.cli.commands import compare, export, report
+from alexnet_tui.config.claims import load_claims
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.errors import RunNotFoundError, StoreError, UsageError
+from alexnet_tui.config.protocols import READINGS, swept_text
+from alexnet_tui.errors import ExitCode, RunNotFoundError, StoreError, UsageError
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import planning
@@ -211,6 +213,37 @@ def test_an_experiment_s_name_stands_for_all_its_runs(full: Store) -> None:
         ("baseline", [0, 1, 2, 3, 4]),
         ("tanh", [0, 1, 2, 3, 4]),
     ]
+
+
+def test_groups_of_a_study_are_called_and_named_as_its_plan_does(store: Store, run: Run) -> None:
+    plan = planning.plan_claims(store, "mine", load_claims("paper2012"), seeds=range(2), overrides={"epochs": "2"})
+    for config in plan.configs:
+        write_run(store, config, study="mine", plan_sha256=plan.sha256)
+    write_run(store, RunConfig(epochs=2, seed=9))
+
+    def compared(*names: str) -> list[tuple[str, int]]:
+        groups = json.loads(run("compare", *names, "--json").out)["groups"]
+        return [(group["name"], len(group["run_ids"])) for group in groups]
+
+    assert compared("mine") == [(name, 2) for name in plan.group_names]
+    assert compared("mine/baseline", "weight-decay-0") == [("baseline", 2), ("weight-decay-0", 2)]
+    assert "lrn-yes-preprocessing-mean" in run("compare", "mine/lrn-yes-preprocessing-mean", "mine/baseline").out
+    unknown = run("compare", "mine/nothing", "mine/baseline")
+    assert unknown.code == ExitCode.STORE_OR_DATA
+    assert "study 'mine' has no run of a group 'nothing'; its groups are preprocessing-mean, " in unknown.err
+
+
+def test_readings_are_told_apart_by_what_their_plan_tries(store: Store, run: Run) -> None:
+    plan = planning.plan_variants(
+        store, "what", variants=["baseline"], seeds=[0, 1], overrides={"epochs": "2"}, protocol=READINGS
+    )
+    cells = {swept_text(plan.protocol, config): config for config in plan.configs[:36]}
+    for text in cells:
+        write_run(store, cells[text], study="what", plan_sha256=plan.sha256)
+    groups = json.loads(run("compare", "what", "--json").out)["groups"]
+    told = {group["distinction"] for group in groups}
+    assert len(told) == 36
+    assert {"", "decay of the rate", "front end keras-same, mirroring no, learning rate 0.003"} <= told
 
 
 def test_compare_measures_against_the_pinned_run(full: Store) -> None:

@@ -12,6 +12,7 @@ from fake_runs import curve, open_writer, started, write_run
 
 from alexnet_tui.analysis.compare import Comparison
 from alexnet_tui.analysis.time_to_accuracy import time_to_accuracy
+from alexnet_tui.config.claims import load_claims
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.json_io import json_text
 from alexnet_tui.runs import events as ev
@@ -19,6 +20,7 @@ from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import planning
 from alexnet_tui.tui.charts.model import View
 from alexnet_tui.tui.charts.raster import DotMode
 from alexnet_tui.tui.charts.series import Spread
@@ -290,6 +292,17 @@ async def test_marked_runs_lie_over_each_other_with_their_table(store: Store) ->
         assert "-9" in next(
             line for line in text.splitlines() if "tanh run" in line and "relu" not in line and "tanh  " in line
         )
+
+
+@driven
+async def test_groups_of_a_study_have_the_names_of_its_plan(store: Store) -> None:
+    plan = planning.plan_claims(store, "mine", load_claims("paper2012"), seeds=range(2), overrides={"epochs": "2"})
+    planned = [one for index, one in enumerate(plan.configs) if plan.group_of(index) in {"weight-decay-0", "baseline"}]
+    ids = [write_run(store, one, study="mine", plan_sha256=plan.sha256).id for one in planned]
+    async with console(store, size=(160, 45)) as driver:
+        shown = await compare(driver, *ids)
+        await driver.press("g")
+        await driver.wait_for(lambda: {one.name for one in shown.entries} == {"baseline n=2", "weight-decay-0 n=2"})
 
 
 @driven

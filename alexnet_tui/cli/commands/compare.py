@@ -23,7 +23,7 @@ def compare(
         list[str],
         options.argument(
             metavar="RUN...",
-            help="Run ids, the letters they begin with, `last`, variants, studies, or `reference`.",
+            help="Run ids, the letters they begin with, `last`, variants, studies, their groups, or `reference`.",
             autocompletion=options.complete_name,
         ),
     ],
@@ -37,10 +37,13 @@ def compare(
 
     Differences are to the run that is pinned in the console, else to the first.
 
+    A group of a study is named as its plan names it: `mine/dropout-0`, or `dropout-0` for those of all studies.
+
     Example: alexnet-tui compare baseline tanh --json
     """
     from alexnet_tui.analysis import compare as comparison
     from alexnet_tui.analysis.selection import select_runs
+    from alexnet_tui.studies.planned_runs import groups_of
     from alexnet_tui.tui.settings import load_settings
 
     store = options.open_store(runs_dir)
@@ -56,6 +59,7 @@ def compare(
         found.histories,
         found.states,
         labels=store.labels(ids),
+        planned=groups_of(store, [history.record for history in found.histories]),
         pinned=pinned if pinned in ids else None,
         is_grouped=group,
     )

@@ -85,6 +85,7 @@ def export(
     from alexnet_tui.exchange.csv_json import to_csv, to_json
     from alexnet_tui.exchange.tensorboard import write_tensorboard
     from alexnet_tui.report.latex import comparison_to_latex
+    from alexnet_tui.studies.planned_runs import groups_of
 
     form = form or (ExportFormat.CSV if output is None else format_by_ending(output, _EXPORT_ENDINGS))
     if form is ExportFormat.TENSORBOARD and output is None:
@@ -103,7 +104,8 @@ def export(
         paths = write_tensorboard(histories, output)
         say(f"wrote {counted(len(paths), 'event file')} under {output}; `tensorboard --logdir {output}` shows them.")
     elif form is ExportFormat.LATEX:
-        write_text(comparison_to_latex(compare(histories, found.states, labels=labels)), output)
+        planned = groups_of(store, [history.record for history in histories])
+        write_text(comparison_to_latex(compare(histories, found.states, labels=labels, planned=planned)), output)
     elif form is ExportFormat.JSON:
         write_text(to_json(histories, labels), output)
     else:

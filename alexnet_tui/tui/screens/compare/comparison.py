@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 from rich.cells import cell_len
@@ -12,6 +13,7 @@ from alexnet_tui.analysis.metrics import METRICS, Metric
 from alexnet_tui.analysis.samples import mean_text
 from alexnet_tui.analysis.seed_noise import Deviation, deviation, difference_tone
 from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.studies.planned_runs import PlannedGroup
 from alexnet_tui.text import MISSING, printable, spelled_out
 from alexnet_tui.tui.charts.axis import Measure
 from alexnet_tui.tui.charts.curve_styles import marker_of
@@ -86,12 +88,15 @@ def entries_of(
     is_grouped: bool,
     pinned_id: str | None,
     states: States,
+    planned: Mapping[str, PlannedGroup] = MappingProxyType({}),
     implicit: RunHistory | None = None,
 ) -> tuple[Comparison, list[Entry]]:
     """The comparison of runs in their order, the implicit baseline before them, and a row for each group."""
     every = {run.id: run for run in [*([implicit] if implicit else []), *histories]}
     labels = {run_id: label for run_id in every if (label := name_of(run_id)) != run_id}
-    compared = compare(list(every.values()), states, labels=labels, pinned=pinned_id, is_grouped=is_grouped)
+    compared = compare(
+        list(every.values()), states, labels=labels, planned=planned, pinned=pinned_id, is_grouped=is_grouped
+    )
     single = short_names(every.values(), name_of)
     names = [_group_name(group, labels) if group.seeds[1:] else single[group.run_ids[0]] for group in compared.groups]
     are_implicit = [implicit is not None and group.run_ids == (implicit.id,) for group in compared.groups]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import msgspec
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
@@ -13,7 +13,10 @@ from textual.widgets import Static
 
 from alexnet_tui.analysis.compare import Comparison
 from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.studies import planned_runs
+from alexnet_tui.studies.planned_runs import PlannedGroup
 from alexnet_tui.text import counted, spelled_out
+from alexnet_tui.tui import threads
 from alexnet_tui.tui.charts.axis import Measure
 from alexnet_tui.tui.charts.model import ChartSpec, Curve
 from alexnet_tui.tui.charts.raster import detect_dot_mode
@@ -102,6 +105,7 @@ class CompareScreen(ChartScreen):
         self.comparison = Comparison((), ())
         self.entries: list[Entry] = []
         self._taken_out: list[_TakenOut] = []
+        self._planned: dict[str, PlannedGroup] = {}
         self._plotted: tuple[object, ...] = ()
 
     def compose(self) -> ComposeResult:
@@ -126,11 +130,22 @@ class CompareScreen(ChartScreen):
             self.run_ids, self._taken_out = tuple(run_ids), []
             self.table.show([], None)
             self.change_view(hidden=frozenset(), x_low=None, x_high=None, crosshair=None)
+            self._read_plans()
         self._refresh()
 
     def on_mount(self) -> None:
         """Draw for the first time."""
         self._fit()
+        self._read_plans()
+        self._refresh()
+
+    @work(exclusive=True)
+    async def _read_plans(self) -> None:
+        """Take the names of groups from the plans that the runs were made for."""
+        histories = histories_of(self.run_ids, self.session.watcher.histories)
+        records = [history.record for history in histories]
+        self._planned = await threads.call(planned_runs.groups_of, self.session.store, records)
+        self._plotted = ()
         self._refresh()
 
     def on_screen_resume(self) -> None:
@@ -180,6 +195,7 @@ class CompareScreen(ChartScreen):
             is_grouped=self.is_grouped,
             pinned_id=pinned_id,
             states=watcher.states,
+            planned=self._planned,
             implicit=implicit,
         )
         self._plotted = plotted

@@ -14,8 +14,11 @@ from alexnet_tui.launch.engine import DEFAULT_START, Launch, StartOptions
 from alexnet_tui.runs.store import Store
 
 
-def is_trusted(store: Store, run_id: str) -> bool:
+def is_trusted(store: Store, run_id: str, *command: str) -> bool:
     """Whether a run is this user's own, made here; another's is asked about on a terminal.
+
+    Args:
+        command: The words of the command that is to train it, without ``--trust``.
 
     Raises:
         UntrustedRunError: It is another's, and there is no terminal to ask on.
@@ -23,7 +26,7 @@ def is_trusted(store: Store, run_id: str) -> bool:
     from alexnet_tui.launch.trust import check_trust
 
     try:
-        check_trust(store, run_id)
+        check_trust(store, run_id, command=command)
     except UntrustedRunError as error:
         if not sys.stdin.isatty():
             raise

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections.abc import Sequence
 
 import msgspec
 
@@ -21,10 +22,13 @@ TRUST_FILE = "trusted.json"
 """Holds this user's seal on a run from elsewhere that is trained all the same, as long as it is that very folder."""
 
 
-def check_trust(store: Store, run_id: str) -> None:
+def check_trust(store: Store, run_id: str, *, command: Sequence[str] = ()) -> None:
     """Refuse a run of which anything the trainer reads belongs to another user, root aside, or came from elsewhere.
 
     What came from elsewhere is trusted once this user said so.
+
+    Args:
+        command: The words of the command that was to train it; by default one that goes on with it.
 
     Raises:
         UntrustedRunError: The message has the command that trains it all the same.
@@ -48,7 +52,7 @@ def check_trust(store: Store, run_id: str) -> None:
         if origin and _is_noted_as_trusted(store, run_id):
             return
     if origin:
-        again = shell_command("resume", run_id, "--trust", root=store.root)
+        again = shell_command(*(command or ("resume", run_id)), "--trust", root=store.root)
         raise UntrustedRunError(f"run {run_id} {origin}. Training it reads what is there; if you trust that: {again}")
 
 

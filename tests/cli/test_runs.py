@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import shutil
 import sys
 import time
@@ -24,6 +25,7 @@ from alexnet_tui.locks import take_lock
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.notes import Notes
+from alexnet_tui.runs.origin import IMPORTED_FILE
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Listing, Store
 from alexnet_tui.text import MISSING
@@ -227,6 +229,26 @@ def test_a_finished_run_is_not_resumed_and_what_trains_it_further_is_named(run: 
     for other in (run_id, longest):
         done = run("resume", other)
         assert (done.code, "--extend" in done.err, "Start a new run instead." in done.err) == (2, False, True)
+
+
+def test_what_is_refused_for_want_of_trust_names_itself_with_trust(run: Run, play: Play, store: Store) -> None:
+    config = RunConfig(epochs=2, data="synthetic")
+    stopped = ev.Stopped(epoch=1, step=10, reason="SIGTERM")
+    begun = fake_runs.write_run(store, config, epochs_done=1, end=stopped).id
+    finished = fake_runs.write_checkpointed(store, config)
+    for run_id in (finished, begun):
+        (store.path(run_id) / IMPORTED_FILE).write_bytes(b"{}")
+    for words in (
+        ("run", "--extend", finished, "--epochs", "4"),
+        ("run", "--extend", finished, "--epochs", "4", "--label", "a b", "--launcher", "torchrun", "--nproc", "2"),
+        ("resume", begun),
+        ("resume", begun, "--from-scratch", "--launcher", "torchrun", "--nproc", "2"),
+    ):
+        refused = run(*words)
+        (advised,) = re.findall(r"if you trust that: alexnet-tui (.*)", refused.err)
+        assert (refused.code, shlex.split(advised)) == (2, [*words, "--trust"])
+    play("normal")
+    assert run("run", "--extend", finished, "--epochs", "4", "--trust").code == 0
 
 
 def test_a_run_at_work_is_neither_resumed_nor_deleted(run: Run, store: Store) -> None:

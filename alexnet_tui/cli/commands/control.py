@@ -77,7 +77,8 @@ def resume(
         what = f"Train it further: {longer}" if (longer := _longer(store, record)) else "Start a new run instead."
         raise UsageError(f"run {run_id} has finished; there is nothing to resume. {what}")
     check_startable(store, run_id)
-    if not (trust or is_trusted(store, run_id)):
+    how_to_start = (*(["--from-scratch"] if from_scratch else []), *registry.option_words(launch))
+    if not (trust or is_trusted(store, run_id, "resume", run_id, *how_to_start)):
         say("Nothing was started.")
         return ExitCode.DONE
     if registry.trains_here(launch):

@@ -146,7 +146,9 @@ def _extend(
         check_device(config)
     if dry_run:
         return show_plan(config, as_json)
-    if not (trust or is_trusted(store, parent_id)):
+    labelled = ("--label", label) if label else ()
+    words = ("run", "--extend", parent_id, "--epochs", str(epochs), *labelled, *registry.option_words(launch))
+    if not (trust or is_trusted(store, parent_id, *words)):
         say("Nothing was started.")
         return ExitCode.DONE
     store.check_writable()

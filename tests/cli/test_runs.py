@@ -513,7 +513,7 @@ def test_a_resume_that_its_data_cannot_serve_is_refused_before_it_writes(run: Ru
     for words in (("resume", record.id), ("resume", record.id, "--from-scratch")):
         result = run(*words)
         assert (result.code, result.out) == (3, "")
-        assert "has 10000 training images" in result.err
+        assert "has 10,000 training images" in result.err
     assert (store.path(record.id) / "events.jsonl").read_bytes() == before
 
 

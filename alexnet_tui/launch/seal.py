@@ -37,54 +37,43 @@ def is_sealed(found: str, name: str, content: object) -> bool:
     return hmac.compare_digest(found.encode(), seal(name, content).encode())
 
 
-_known: dict[Path | None, tuple[Path, bytes]] = {}
-"""State folder, None without a home, to where this process read the key last, and that key."""
-
-
 def _key() -> bytes:
     """The user's key, made when it is needed first.
 
-    Where it cannot be read just now, it is what it was when this process read it last. Where it never could be read or
-    made, as when another process holds its lock for long or the disk is full, the key is of this process alone. No seal
+    Where it cannot be read just now, the one that this process has read before is used. Where there is none, as when
+    another process holds the lock of a new key for long or the disk is full, the key is of this process alone. No seal
     made with that outlives the fault: it is refused later, which is safe.
     """
-    state = _state_folder()
-    known = _known.get(state)
     try:
-        folder = _key_folder(state)
-        if known is None or folder in {state, known[0]}:  # Else the state folder is not to be reached just now.
-            known = _known[state] = folder, _key_in(folder)
+        folder = _key_folder()
+        key = _key_in(folder)
     except (OSError, RunBusyError, StoreError):
-        pass
-    return known[1] if known else _passing_key()
+        return next(iter(_read_last.values()), b"") or _passing_key()
+    _read_last.clear()
+    _read_last[folder] = key
+    return key
 
 
-def _state_folder() -> Path | None:
-    try:
-        return state_dir()
-    except HomeError:
-        return None
-
-
-def _key_folder(state: Path | None) -> Path:
+def _key_folder() -> Path:
     """The state folder; a private one of this host where there is no home, or the state folder is read-only.
 
-    A key that a read-only state folder has already is used all the same.
+    A key that a read-only state folder has already, or from which this process has read it, is used all the same.
 
     Raises:
         OSError: The state folder cannot be made for another reason.
         StoreError: The private folder belongs to somebody else.
     """
-    if state is None:
-        return private_temporary_folder()
     try:
-        state.mkdir(parents=True, exist_ok=True)
+        folder = state_dir()
+        folder.mkdir(parents=True, exist_ok=True)
+    except HomeError:
+        return private_temporary_folder()
     except OSError as error:
-        if error.errno in _READ_ONLY:
+        if error.errno in _READ_ONLY and folder not in _read_last:
             return private_temporary_folder()
         raise
-    is_usable = os.access(state, os.W_OK | os.X_OK) or os.path.lexists(state / _KEY_FILE)
-    return state if is_usable else private_temporary_folder()
+    is_usable = os.access(folder, os.W_OK | os.X_OK) or os.path.lexists(folder / _KEY_FILE)
+    return folder if is_usable or folder in _read_last else private_temporary_folder()
 
 
 def _key_in(folder: Path) -> bytes:

@@ -66,23 +66,3 @@ def test_a_key_that_cannot_be_read_for_a_moment_is_the_one_that_was_read_before(
         (tmp_path / "aside").rename(hidden)
     assert seal("run", "a") == before
     assert not list((tmp_path / "other").rglob("seal.key"))
-
-
-@pytest.mark.parametrize("hidden", ["seal.key", ".", ".."])
-def test_a_key_that_cannot_be_read_for_a_moment_is_still_the_key(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hidden: str
-) -> None:
-    """Else a worker that looks at its order just then would take it for a stranger's, and end."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    made = seal("run", "a")
-    place = Path(os.path.normpath(tmp_path / "state" / "alexnet-tui" / hidden))
-    place.rename(tmp_path / "away")
-    place.mkdir() if hidden == "seal.key" else place.touch()
-    assert is_sealed(made, "run", "a")
-    place.rmdir() if hidden == "seal.key" else place.unlink()
-    (tmp_path / "away").rename(place)
-    assert is_sealed(made, "run", "a")
-    assert [path.name for path in tmp_path.rglob("seal.key")] == ["seal.key"]
-    (tmp_path / "state" / "alexnet-tui" / "seal.key").write_bytes(bytes(32))
-    assert not is_sealed(made, "run", "a"), "another key is another key"

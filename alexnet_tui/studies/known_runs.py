@@ -2,21 +2,26 @@
 
 Runs of equal settings, seed and images train alike, so one that was trained before tells what a planned one will come
 to. Settings may differ and change nothing, or nothing for many epochs: what counts is the first epoch, by the settings
-before the planned runs are trained, and by its loss afterwards.
+before the planned runs are trained, and by its loss afterwards. A run that is gone is known by the ledger of its study.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 
 import msgspec
 
 from alexnet_tui.config.hyperparameters import RunConfig, first_epoch_key
 from alexnet_tui.datasets.catalog import Source, known_facts
 from alexnet_tui.errors import StoreError
+from alexnet_tui.folder import Folder
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.origin import read_imported
 from alexnet_tui.runs.store import Store
+from alexnet_tui.studies.ledger import LEDGER_FILE, read_file
+from alexnet_tui.studies.plan import readable_plans
+from alexnet_tui.studies.study_files import folder_path
 
 _PIECE_BYTES = 1 << 16
 """So much of a log is read at a time on the way to its first epoch."""
@@ -61,7 +66,25 @@ def known_runs(
         told += by_loss.get((mine.seed, float(begun.epoch.train_loss)), ())
         for config in told:
             found.setdefault(config, record.id)
+    for run_id, mine in _gone(store, plan_sha256, before):
+        for config in by_settings.get(first_epoch_key(mine), ()):
+            if (mine.data, mine.train_images) == (config.data, config.train_images):
+                found.setdefault(config, run_id)
     return found
+
+
+def _gone(store: Store, plan_sha256: str, before: float) -> Iterator[tuple[str, RunConfig]]:
+    """Runs that had finished for another plan by a time, as its ledger says, and are no more."""
+    for plan in readable_plans(store):
+        state = Folder.find(folder_path(store, plan.name))
+        if state is None or (plan_sha256 and plan.sha256 == plan_sha256):
+            continue
+        with state, suppress(StoreError):  # What nobody can read tells nobody anything.
+            finished = () if _was_imported(state, before) else read_file(state.path / LEDGER_FILE).entries
+            for entry in finished:
+                is_planned = entry.cell is not None and 0 <= entry.cell < len(plan.configs)
+                if is_planned and entry.is_finish and entry.wall < before and not store.is_in(entry.run):
+                    yield entry.run, plan.configs[entry.cell or 0]
 
 
 def _by_first_epoch(configs: Iterable[RunConfig]) -> Mapping[tuple[object, ...], list[RunConfig]]:
@@ -102,8 +125,13 @@ def _beginning(store: Store, run_id: str, before: float) -> _Beginning | None:
 def _came_from_elsewhere(store: Store, run_id: str, since: float) -> bool:
     """Whether a run was imported since a time, or came with the program."""
     with store.folder(run_id) as folder:
-        imported = read_imported(folder)
-    return store.is_reference(run_id) or (imported is not None and imported.imported > since)
+        return store.is_reference(run_id) or _was_imported(folder, since)
+
+
+def _was_imported(folder: Folder, since: float) -> bool:
+    """Whether a run or a study was imported since a time."""
+    imported = read_imported(folder)
+    return imported is not None and imported.imported > since
 
 
 def _has_images_of(mine: RunConfig, started: ev.Started, config: RunConfig) -> bool:

@@ -13,7 +13,7 @@ from alexnet_tui.config.hyperparameters import RunConfig, option_name, training_
 from alexnet_tui.config.protocols import CLAIMS, PROTOCOLS, REPORT, plan_configs
 from alexnet_tui.config.variants import VARIANTS
 from alexnet_tui.datasets.catalog import check_num_images
-from alexnet_tui.errors import ConfigError, UsageError
+from alexnet_tui.errors import ConfigError, RunNotFoundError, UsageError
 from alexnet_tui.runs.run_ids import LAST, REFERENCE
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import ledger
@@ -247,8 +247,11 @@ def _check_unknown(store: Store, plan: Plan) -> None:
         config, run_id = next(iter(known.items()))
         first = max(seed for seed in plan.seeds if any(one.seed == seed for one in known)) + 1
         others = f" ({len(known)} such runs)" if len(known) > 1 else ""
-        is_same = training_key(store.record(run_id).config) == training_key(config)
-        how = "is trained already by" if is_same else "begins with the first epoch of the trained run"
+        try:
+            is_same = training_key(store.record(run_id).config) == training_key(config)
+            how = "is trained already by" if is_same else "begins with the first epoch of the trained run"
+        except RunNotFoundError:
+            how = "was trained already by the deleted run"
         raise ConfigError(
             "seeds",
             f"seed {config.seed} of {config.variant} {how} {run_id}{others}, and a claim that is"

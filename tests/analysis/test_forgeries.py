@@ -483,6 +483,23 @@ def test_settings_that_change_no_number_make_no_known_run_unknown(
     assert (f"run {known} of its seed was trained alike" in told(section(honest))) is not counts
 
 
+@pytest.mark.parametrize(
+    ("finished", "imported", "counts"), [(-1000.0, None, False), (1000.0, None, True), (-1000.0, 5.0, True)]
+)
+def test_a_run_that_had_finished_before_the_plan_and_is_gone_is_known_by_its_ledger(
+    honest: Store, finished: float, imported: float | None, counts: bool
+) -> None:
+    registered = load_plan(honest, "mine").created
+    early = planning.queue_plan(honest, [honest.record(ids(honest, "tanh")[3]).config])
+    folder = study_files.folder_path(honest, early.name)
+    end = Entry(kind="ended", cell=0, run="gone", attempt=1, outcome="finished", wall=registered + finished)
+    ledger.append(folder, end)
+    if imported is not None:
+        (folder / "imported.json").write_text(json.dumps({"v": 1, "imported": registered + imported}))
+    assert (verdicts(honest)[1] is Verdict.SUPPORTED) is counts
+    assert ("run gone of its seed was trained alike" in told(section(honest))) is not counts
+
+
 def test_runs_beyond_the_plan_do_not_count(honest: Store) -> None:
     before = section(honest).claims
     plan = load_plan(honest, "mine")

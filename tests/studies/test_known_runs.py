@@ -9,7 +9,7 @@ from fake_runs import write_run
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import ConfigError
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import planning, study_files
+from alexnet_tui.studies import deletion, planning, study_files
 from alexnet_tui.studies.plan import Plan, load_plan
 
 SETTINGS = {"epochs": "6", "data": "synthetic"}
@@ -96,6 +96,22 @@ def test_the_third_and_the_fourth_layer_are_one_network_where_maps_are_small(sto
     write_run(store, config(removed_conv_layer="3"))
     with pytest.raises(ConfigError, match="seed 0 of four-conv"):
         planning.plan_variants(store, "mine", variants=["four-conv"], seeds=[0, 1], overrides=SETTINGS)
+
+
+def test_runs_that_finished_for_a_study_and_were_deleted_stay_known(store: Store) -> None:
+    first = plan(store, range(3))
+    made = [write_run(store, one, study=first.name, plan_sha256=first.sha256).id for one in first.configs[:3]]
+    for run_id in made:
+        deletion.delete_run(store, run_id)
+
+    def again(seeds: range, **fields: str) -> Plan:
+        settings = {**SETTINGS, **fields}
+        return planning.plan_variants(store, "again", variants=["baseline", "tanh"], seeds=seeds, overrides=settings)
+
+    with pytest.raises(ConfigError, match=rf"seed 0 of baseline was trained already by the deleted run {made[0]} \(3"):
+        again(range(3))
+    assert planning.extend(store, "mine", 2).seeds == [3, 4], "what is left of a study is no hindrance to itself"
+    assert again(range(3), learning_rate="0.02").seeds == [0, 1, 2]
 
 
 def test_an_extension_takes_seeds_that_nobody_has_trained(store: Store) -> None:

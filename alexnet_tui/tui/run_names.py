@@ -193,7 +193,10 @@ def cut_name(name: str, width: int) -> str:
     few = _FEWEST_STEM_CHARS
     values = _short_settings(settings)
     shorter = [("", _first_letter(value)) for _, value in values]
-    cut = [(words, value if words else printable(value, few)) for words, value in settings]
+    cut = [
+        ("", value if words else printable(value, few))
+        for (words, _), (_, value) in zip(settings, shorter, strict=True)
+    ]
     for shown, short, shown_seed, fewest in (
         (settings, _shortened, seed, len(parts["stem"])),
         (settings, str, seed, few),
@@ -329,10 +332,13 @@ def experiment_names(configs: Mapping[str, RunConfig]) -> Callable[[str], Name]:
     return lambda run_id: variants[configs[run_id].variant].name_of(run_id)
 
 
-def short_names(histories: Iterable[RunHistory], name_of: Callable[[str], str]) -> dict[str, str]:
+def names_beside(histories: Iterable[RunHistory], name_of: Callable[[str], str]) -> dict[str, Name]:
     """By id, what to call runs side by side: a label, or what sets them apart; the id where these leave a doubt."""
     known, unlabelled = {history.id: history for history in histories}, RunNames()
     unlabelled.update(known)
-    names = {run_id: label if (label := name_of(run_id)) != run_id else unlabelled[run_id].full for run_id in known}
-    counts = Counter(names.values())
-    return {run_id: name if counts[name] == 1 else run_id for run_id, name in names.items()}
+    labels = {run_id: label for run_id in known if (label := name_of(run_id)) != run_id}
+    names = {
+        run_id: Name(labels[run_id], labels[run_id]) if run_id in labels else unlabelled[run_id] for run_id in known
+    }
+    counts = Counter(name.full for name in names.values())
+    return {run_id: name if counts[name.full] == 1 else Name(run_id, run_id) for run_id, name in names.items()}

@@ -14,6 +14,7 @@ from alexnet_tui.analysis.compare import Comparison
 from alexnet_tui.analysis.time_to_accuracy import time_to_accuracy
 from alexnet_tui.config.claims import load_claims
 from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.config.protocols import READINGS, plan_configs
 from alexnet_tui.json_io import json_text
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
@@ -36,6 +37,7 @@ from alexnet_tui.tui.screens.compare.comparison import (
 from alexnet_tui.tui.screens.compare.screen import CompareScreen
 from alexnet_tui.tui.screens.run.screen import RunScreen
 from alexnet_tui.tui.session import OpenCompare
+from alexnet_tui.tui.widgets.columns import fit
 
 Made = tuple[Comparison, list[Entry]]
 
@@ -168,6 +170,29 @@ def test_a_pinned_run_that_is_not_compared_is_the_first_row(store: Store) -> Non
         ]
         assert made[1][1].slot == 0, "the runs compared keep their colours"
         assert [text for text, _ in cells(made, "dropout")] == ["0.2", "0.5"], "what differs from the baseline"
+
+
+def test_readings_side_by_side_have_names_of_their_own_in_80_columns(store: Store) -> None:
+    configs = plan_configs(READINGS, ["baseline"], [0], {"epochs": "2"})
+    made = entries_of(
+        histories(store, *((one, 0.5) for one in configs[10:26])),
+        lambda run_id: run_id,
+        is_grouped=False,
+        pinned_id=None,
+        states={},
+    )
+    fitted = {column.key: (column, cells) for column, cells in fit(columns_of(*made, DotMode.BRAILLE), 78)}
+    column, cells = fitted["name"]
+    assert len({column.cell(entry, None, cells)[0] for entry in made[1]}) == 16
+    assert "max_test difference" in fitted
+
+
+def test_settings_that_names_tell_leave_their_room_to_the_metrics(store: Store) -> None:
+    found = histories(store, (config(), 0.5), (config(learning_rate="0.03", dropout="0.2"), 0.6))
+    made = entries_of(found, lambda run_id: run_id, is_grouped=False, pinned_id=None, states={})
+    by_rank = [column.key for column in sorted(columns_of(*made, DotMode.BRAILLE), key=lambda column: column.rank)]
+    assert by_rank[2:6] == ["max_test", "max_test difference", "final_test", "final_test difference"]
+    assert set(by_rank[-2:]) == {"learning rate", "dropout"}
 
 
 @pytest.mark.parametrize(("labels", "name"), [("aa", "a n=2"), ("ab", "baseline n=2"), (("a", ""), "baseline n=2")])

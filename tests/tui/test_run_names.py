@@ -17,7 +17,7 @@ from alexnet_tui.tui.run_names import (
     cut_settings,
     experiment_names,
     fewest_cells,
-    short_names,
+    names_beside,
 )
 
 
@@ -87,7 +87,8 @@ def test_a_run_of_another_program_is_called_by_its_id_and_is_nobodys_namesake() 
     known, names = {"own": own, "training": theirs}, RunNames()
     names.update(known)
     assert {run_id: names[run_id].full for run_id in known} == {"own": "baseline s0", "training": "training"}
-    assert short_names(known.values(), lambda run_id: run_id) == {"own": "baseline s0", "training": "training"}
+    beside = names_beside(known.values(), lambda run_id: run_id)
+    assert {run_id: name.full for run_id, name in beside.items()} == {"own": "baseline s0", "training": "training"}
 
 
 def test_an_experiment_is_called_as_its_runs_are_but_for_the_seed() -> None:
@@ -120,9 +121,9 @@ def test_a_name_is_cut_where_namesakes_are_the_same() -> None:
         "baseline s1 · synthetic, learning rate 0.05",
     ]
     assert [cut_name(name, 28) for name in many] == [
-        "b… s0 · syn…, 12, 0.05, 2500",
+        "ba… s0 · syn…, 12, .05, 2500",
         "base… s0 · synthetic, 2, 512",
-        "bas… s0 · syn…, 2, 0.05, 512",
+        "base… s0 · syn…, 2, .05, 512",
         "bas… s1 · synthetic, lr 0.05",
     ]
     assert all(len({cut_name(name, width) for name in many}) == len(many) for width in range(19, 60))

@@ -25,7 +25,7 @@ from alexnet_tui.tui.pictures.kernel_tiles import Grid, grid_for, kernel_lines
 from alexnet_tui.tui.pictures.painter import Mode, Painter, Words
 from alexnet_tui.tui.pictures.source import Found, PictureFiles, Subject
 from alexnet_tui.tui.pictures.view import View
-from alexnet_tui.tui.run_names import cut_name, short_names
+from alexnet_tui.tui.run_names import cut_name, names_beside
 from alexnet_tui.tui.session import Session
 from alexnet_tui.tui.widgets.text import hanging
 from alexnet_tui.tui.workers import CoalescingWorker
@@ -321,7 +321,8 @@ class PictureColumn(Widget):
         """The run's name, and below it as much on what is shown as there is room for."""
         histories = self.session.watcher.histories
         pair = [histories[run_id] for run_id in self.shown_ids if run_id in histories]
-        name = short_names(pair, self.session.label_of).get(self.run_id, self.run_id)
+        names = names_beside(pair, self.session.label_of)
+        name = names[self.run_id].short if self.run_id in names else self.run_id
         fitting = (form for form in self.captions() if sum(cell_len(text) for text, _ in form) < width)
         return [[(f" {cut_name(name, width - 1)}", "strong")], [(" ", ""), *next(fitting, [])]]
 

@@ -12,6 +12,7 @@ from alexnet_tui.analysis.groups import States
 from alexnet_tui.analysis.metrics import METRICS, Metric
 from alexnet_tui.analysis.samples import mean_text
 from alexnet_tui.analysis.seed_noise import Deviation, deviation, difference_tone
+from alexnet_tui.config.hyperparameters import SPECS, default_of
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.studies.planned_runs import PlannedGroup
 from alexnet_tui.text import MISSING, printable, spelled_out
@@ -21,10 +22,12 @@ from alexnet_tui.tui.charts.model import Curve
 from alexnet_tui.tui.charts.raster import DotMode
 from alexnet_tui.tui.charts.series import Floats, Spread, band, copy_column
 from alexnet_tui.tui.glyphs import NUM_SERIES, PIN, SPREAD
-from alexnet_tui.tui.run_names import cut_name, short_names
+from alexnet_tui.tui.run_names import Name, cut_name, fewest_cells, names_beside, settings_text
 from alexnet_tui.tui.widgets.columns import Column, StyledText
 
-_NAME_CELLS, _NARROW_NAME_CELLS, _VALUE_CELLS = 24, 12, 18
+_NAME_CELLS, _LONG_NAME_CELLS, _VALUE_CELLS = 24, 38, 18
+_FEWEST_NAME_CELLS, _NARROW_NAME_CELLS = 12, 20
+"""Cells of a name where there is little room: without settings, and with some."""
 _ALWAYS = ("variant", "front_end", "data", "seed", "epochs")
 _NAMED = {"variant": "{}", "seed": "s{}"}
 """Settings that are words of a name without a label."""
@@ -63,6 +66,7 @@ class Entry(msgspec.Struct, frozen=True):
 
     Attributes:
         name: What to call it; safe to show, and no other row's name.
+        short_name: The same where there is little room; no other row's either.
         histories: Its runs, at least one.
         slot: Colour and marker of its curve.
         group: Its settings, numbers and differences.
@@ -70,6 +74,7 @@ class Entry(msgspec.Struct, frozen=True):
     """
 
     name: str
+    short_name: str
     histories: tuple[RunHistory, ...]
     slot: int
     group: ComparedGroup
@@ -97,15 +102,19 @@ def entries_of(
     compared = compare(
         list(every.values()), states, labels=labels, planned=planned, pinned=pinned_id, is_grouped=is_grouped
     )
-    single = short_names(every.values(), name_of)
-    names = [_group_name(group, labels) if group.seeds[1:] else single[group.run_ids[0]] for group in compared.groups]
+    single = names_beside(every.values(), name_of)
+    names = [
+        Name(_group_name(group, labels), _group_name(group, labels)) if group.seeds[1:] else single[group.run_ids[0]]
+        for group in compared.groups
+    ]
+    full, short = _numbered([name.full for name in names]), _numbered([name.short for name in names])
     are_implicit = [implicit is not None and group.run_ids == (implicit.id,) for group in compared.groups]
     entries, own = [], 0
-    for group, name, is_implicit in zip(compared.groups, _numbered(names), are_implicit, strict=True):
+    for group, name, short_name, is_implicit in zip(compared.groups, full, short, are_implicit, strict=True):
         slot = are_implicit.count(False) if is_implicit else own
         own += not is_implicit
         runs = tuple(every[run_id] for run_id in group.run_ids)
-        entries.append(Entry(name, runs, slot, group, is_implicit))
+        entries.append(Entry(name, short_name, runs, slot, group, is_implicit))
     return compared, entries
 
 
@@ -143,7 +152,7 @@ def curve_of(
         return None
     merged = band(rows, spread) if len(rows) > 1 else None
     return Curve(
-        name=entry.name,
+        name=entry.short_name,
         x=rows[0][0] if merged is None else merged.x,
         y=rows[0][1] if merged is None else merged.mean,
         slot=entry.slot,
@@ -166,16 +175,18 @@ def columns_of(
         dot_mode: What markers are made of.
         alike: Runs that differ from the base in their seed alone; a single run is taken to vary as they do.
     """
+    needed = max((fewest_cells(entry.short_name) for entry in entries), default=0)
+    longest = max((cell_len(entry.name) for entry in entries), default=4)
     columns: list[Column[Entry, None]] = [
         Column(key="sign", title="", width=2, rank=0, cell=lambda entry, _, __: _sign(entry, dot_mode)),
         Column(
             key="name",
             title="run",
-            width=min(_NAME_CELLS, max((cell_len(entry.name) for entry in entries), default=4)),
-            narrow=_NARROW_NAME_CELLS,
+            width=min(max(_NAME_CELLS, min(_LONG_NAME_CELLS, needed)), longest),
+            narrow=max(_FEWEST_NAME_CELLS, min(_NARROW_NAME_CELLS, needed)),
             max_width=80,
             rank=0,
-            cell=lambda entry, _, cells: (cut_name(entry.name, cells), "strong" if entry.group.is_base else ""),
+            cell=lambda entry, _, cells: (_shown_name(entry, cells), "strong" if entry.group.is_base else ""),
         ),
     ]
     if any(state != "finished" for entry in entries for state in entry.group.states):
@@ -186,6 +197,10 @@ def columns_of(
     for name in COMPARED:
         columns += _metric_columns(METRICS[name], _metric_rank(name), entries, alike)
     return columns
+
+
+def _shown_name(entry: Entry, cells: int) -> str:
+    return entry.name if cell_len(entry.name) <= cells else cut_name(entry.short_name, cells)
 
 
 def _metric_rank(name: str) -> int:
@@ -205,6 +220,8 @@ def _setting_columns(compared: Comparison, entries: Sequence[Entry]) -> list[Col
     def is_told(name: str) -> bool:
         if name in _NAMED:
             return all(_NAMED[name].format(entry.group.settings[name]) in entry.name.split() for entry in entries)
+        if name in SPECS and all(_names_setting(entry, name) for entry in entries):
+            return True
         return name not in _ALWAYS and all(name not in entry.histories[0].record.config.changes() for entry in entries)
 
     columns = []
@@ -213,6 +230,12 @@ def _setting_columns(compared: Comparison, entries: Sequence[Entry]) -> list[Col
         texts = {entry.id: printable(shown_setting(name, entry.group.settings[name]), 60) for entry in entries}
         columns.append(_text_column(name.replace("_", " "), rank, texts))
     return columns
+
+
+def _names_setting(entry: Entry, name: str) -> bool:
+    """Whether the name of a row says what a setting is, if only by leaving away what runs have by themselves."""
+    value = getattr(entry.histories[0].record.config, name)
+    return value == default_of(name) or settings_text([(name, value)]) in entry.name.partition(" · ")[2].split(", ")
 
 
 def _text_column(title: str, rank: int, texts: Mapping[str, str]) -> Column[Entry, None]:

@@ -316,7 +316,7 @@ class CompareScreen(ChartScreen):
     def action_hide(self) -> None:
         """Hide or show the curve of the row."""
         if (row := self.table.row) is not None:
-            self.change_view(hidden=self.view.hidden ^ {row.name})
+            self.change_view(hidden=self.view.hidden ^ {row.short_name})
 
     def action_take_out(self) -> None:
         """Leave the runs of the row out of the comparison; the pinned run would come back, and is unpinned."""

@@ -24,7 +24,7 @@ from alexnet_tui.tui.charts.screen import CHART_ACTIONS, CHART_BINDINGS, ChartSc
 from alexnet_tui.tui.charts.widget import MetricChart
 from alexnet_tui.tui.keys import Keys, new_run_key
 from alexnet_tui.tui.notifications import notify
-from alexnet_tui.tui.run_names import short_names
+from alexnet_tui.tui.run_names import names_beside
 from alexnet_tui.tui.screens.run.facts import empty_text, lead_text
 from alexnet_tui.tui.screens.run.header import Head, HeadView, summary_panel
 from alexnet_tui.tui.screens.run.pace import StepsPace
@@ -305,7 +305,7 @@ class RunScreen(ChartScreen):
 
     def _pinned_label(self) -> str:
         history, pinned = self.history, self.pinned
-        return short_names([history, pinned], self.session.label_of)[pinned.id] if history and pinned else ""
+        return names_beside([history, pinned], self.session.label_of)[pinned.id].full if history and pinned else ""
 
     def _show_lead(self, history: RunHistory | None) -> None:
         """Say at the right of the pages how far the run is ahead of the pinned one; nothing where it is not known."""

@@ -20,8 +20,8 @@ from alexnet_tui.launch import registry, stopping
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import RunFollower
 from alexnet_tui.runs.history import RunHistory
-from alexnet_tui.runs.liveness import is_heard_from
 from alexnet_tui.runs.lost import explain_lost
+from alexnet_tui.runs.state import is_training_elsewhere
 from alexnet_tui.runs.store import Store
 from alexnet_tui.signals import handling
 from alexnet_tui.sparkline import sparkline
@@ -116,7 +116,10 @@ class _Follower:
     def _is_at_work(self) -> bool:
         if self.store.is_locked(self.run_id):
             return True
-        return self.history.final is None and is_heard_from(self.store.path(self.run_id))
+        final, directory = self.history.final, self.store.path(self.run_id)
+        if isinstance(final, ev.Finished):
+            return False
+        return is_training_elsewhere(directory, self.history.record, has_ended=final is not None)
 
     def _react(self) -> bool:
         """Do what new interrupts ask for; whether to go on following."""

@@ -16,7 +16,7 @@ from alexnet_tui.errors import LaunchError, StoreError
 from alexnet_tui.locks import LOCK_FILE, Owner, is_locked, lock_status
 from alexnet_tui.runs import liveness
 from alexnet_tui.runs.follow import load
-from alexnet_tui.runs.state import State
+from alexnet_tui.runs.state import State, is_training_elsewhere
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import printable
 
@@ -46,8 +46,10 @@ def trainer_elsewhere(store: Store, run_id: str) -> Owner | None:
     if not liveness.unseen_locks(directory):
         return None
     history, state = load(store, run_id, skip_steps=True)
-    # Running it is also while something carries it to a machine, but one that has ended there is nobody's.
-    return owner if history.final is None and state is State.RUNNING else None
+    if history.final is not None and state is State.RUNNING:
+        # So it is also while something carries it to a machine, but one that has ended there is nobody's.
+        return owner if is_training_elsewhere(directory, history.record, has_ended=True) else None
+    return owner if state is State.RUNNING else None
 
 
 def find_owner(store: Store, run_id: str) -> Owner:

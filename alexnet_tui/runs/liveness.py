@@ -1,8 +1,9 @@
 """Whether a run is at work, as far as this machine can see: by its locks, and elsewhere by the growth of its record.
 
 The lock of a run whose trainer is on another host is not seen on every file system. Where it is not, a run that has no
-last event, and whose owner is on another host, counts as at work while its record grows. Clocks of hosts are never
-compared: what counts is what this process saw itself, and before that the file system's own time.
+last event, and whose owner is on another host, counts as at work while its record grows; so does one that has a last
+event while that owner has taken it again since. Clocks of hosts are never compared: what counts is what this process
+saw itself, and before that the file system's own time.
 """
 
 import os
@@ -23,8 +24,9 @@ CARRIED_VARIABLE = "ALEXNET_TUI_CARRIED"
 """Environment variable with the directory of the run that a command carries."""
 SILENCE_SECONDS = 300.0
 """After so long without an event a run on another host no longer counts as at work."""
-_looks: dict[str, tuple[int, float, bool]] = {}
-"""Run directory to the size of its log, since when this process has seen that size, and whether it saw it grow."""
+_looks: dict[str, tuple[tuple[int, int], float, bool]] = {}
+"""Run directory to the size of its log and the date of its lock file, since when this process has seen these, and
+whether it saw them change."""
 _LOCAL_LOCKS = frozenset(("9p", "virtiofs", "beegfs", "afs", "vboxsf", "prl_fs", "drvfs"))
 _CLUSTER_FUSE = frozenset(("fuse.glusterfs", "fuseblk"))
 _NETWORK = frozenset(("nfs", "nfs4", "lustre", "cifs", "smb3"))
@@ -89,11 +91,23 @@ def owner_elsewhere(directory: Path) -> Owner | None:
     return owner if owner is not None and owner.host != platform.node() else None
 
 
-def is_heard_from(directory: Path) -> bool:
-    """Whether a run without a last event, whose lock is not seen, is at work on another host."""
+def is_heard_from(directory: Path, *, has_ended: bool = False) -> bool:
+    """Whether a run whose lock is not seen is at work on another host.
+
+    Args:
+        has_ended: The run has a last event; it is at work where a trainer has taken its lock since.
+    """
+    if has_ended and not _was_taken_since(directory):
+        return False
     if owner_elsewhere(directory) is None or not unseen_locks(directory):
         return False
     return silent_seconds(directory) < SILENCE_SECONDS
+
+
+def _was_taken_since(directory: Path) -> bool:
+    """Whether a run's lock was taken after its last event; the file system has dated both."""
+    lock, log = _status(directory / LOCK_FILE), _status(directory / EVENTS_FILE)
+    return lock is not None and log is not None and lock.st_mtime_ns > log.st_mtime_ns
 
 
 def unseen_locks(folder: Path) -> str:
@@ -134,22 +148,27 @@ def reason_of_mount(mounts: str, device: str) -> str:
 
 
 def silent_seconds(directory: Path) -> float:
-    """For how long a run's event log has not grown."""
+    """For how long a run's event log has not grown, nor its lock been taken."""
     now, key = _now(), str(directory)
-    try:
-        status = (directory / EVENTS_FILE).lstat()
-    except OSError:
-        status = None
-    size = status.st_size if status else 0
+    log, lock = _status(directory / EVENTS_FILE), _status(directory / LOCK_FILE)
+    seen = log.st_size if log else 0, lock.st_mtime_ns if lock else 0
     known = _looks.get(key)
     if known is None:
-        known = _looks[key] = (size, now, False)
-    elif size != known[0]:
-        known = _looks[key] = (size, now, True)
-    _, since, has_grown = known
-    if has_grown or status is None:
+        known = _looks[key] = (seen, now, False)
+    elif seen != known[0]:
+        known = _looks[key] = (seen, now, True)
+    _, since, has_changed = known
+    if has_changed or log is None:
         return now - since
-    return max(now - since, _file_system_time(directory, status.st_dev) - status.st_mtime)
+    dated = max(status.st_mtime for status in (log, lock) if status)
+    return max(now - since, _file_system_time(directory, log.st_dev) - dated)
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.lstat()
+    except OSError:
+        return None
 
 
 def _file_system_time(directory: Path, device: int) -> float:

@@ -13,7 +13,8 @@ from alexnet_tui.locks import LOCK_FILE, read_owner
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.liveness import is_heard_from
-from alexnet_tui.runs.origin import is_copy
+from alexnet_tui.runs.origin import is_copied, is_copy
+from alexnet_tui.runs.record import RunRecord
 
 
 class State(StrEnum):
@@ -72,8 +73,18 @@ def state_of(history: RunHistory, directory: Path, is_locked: bool) -> State:
         with suppress(StoreError):
             was_started = read_owner(directory / LOCK_FILE) is not None
             copied = was_started and is_copy(directory, history.record)
-        is_locked = was_started and is_heard_from(directory)
+    if not is_locked and (was_started or history.final is not None):
+        is_locked = is_training_elsewhere(directory, history.record, has_ended=history.final is not None)
     return derive_state(history, is_locked=is_locked, was_started=was_started, is_copy=copied)
+
+
+def is_training_elsewhere(directory: Path, record: RunRecord, *, has_ended: bool) -> bool:
+    """Whether a run, whose lock is not seen, is at work on another host.
+
+    Args:
+        has_ended: It has a last event; what was copied only looks as if its lock had been taken since.
+    """
+    return is_heard_from(directory, has_ended=has_ended) and not (has_ended and is_copied(directory, record))
 
 
 def derive_state(history: RunHistory, *, is_locked: bool, was_started: bool = False, is_copy: bool = False) -> State:

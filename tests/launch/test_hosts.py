@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import json
 import os
 import subprocess
 import tempfile
@@ -179,6 +180,47 @@ def test_a_run_that_ended_elsewhere_has_ended(store: Store, unseen: None) -> Non
     with fake_runs.open_writer(store.path(run_id), next_seq=100) as writer:
         writer.write(ev.Stopped(epoch=1, step=10, reason="SIGTERM"))
     assert load(store, run_id)[1] is State.STOPPED
+
+
+def test_a_resume_elsewhere_is_seen_before_its_first_event(
+    store: Store, run: Run, unseen: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id, events = foreign_run(store)
+    lock, record = events.parent / "lock", events.parent / "run.json"
+    with fake_runs.open_writer(store.path(run_id), next_seq=100) as writer:
+        writer.write(ev.Stopped(epoch=1, step=10, reason="SIGTERM"))
+    watcher = RunsWatcher(store)
+
+    def watched() -> State:
+        watcher.apply(watcher.read())
+        return watcher.states[run_id]
+
+    assert watched() is State.STOPPED
+    now = time.time()
+    os.utime(events, (now - 2, now - 2))
+    os.utime(lock, (now - 1, now - 1))  # A trainer on the other host has just written its name into it.
+    assert load(store, run_id)[1] is State.RUNNING
+    wait_for(lambda: watched() is State.RUNNING)
+    with pytest.raises(RunBusyError, match=OTHER):
+        local.start(store, run_id, StartOptions(command=fake_trainer.command("normal")))
+    assert run("resume", run_id).code == 75
+
+    unmarked = record.read_bytes()
+    record.write_text(json.dumps({**json.loads(unmarked), "created": 12.0}))  # The disk has it for less long: a copy.
+    assert load(store, run_id)[1] is State.STOPPED
+    record.write_bytes(unmarked)
+    monkeypatch.setattr(liveness, "SILENCE_SECONDS", 0.05)
+    wait_for(lambda: load(store, run_id)[1] is State.STOPPED)  # It ended before it wrote an event.
+
+
+def test_a_crashed_run_that_is_resumed_elsewhere_is_at_work(store: Store, unseen: None) -> None:
+    run_id, events = foreign_run(store)
+    now = time.time()
+    for path in (events, events.parent / "lock"):
+        os.utime(path, (now - 900, now - 900))
+    assert load(store, run_id)[1] is State.LOST
+    os.utime(events.parent / "lock", (now, now))
+    assert load(store, run_id)[1] is State.RUNNING
 
 
 def test_the_console_s_watcher_sees_the_same(store: Store, unseen: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,12 +12,12 @@ from alexnet_tui.runs.event_log import EventReader
 from alexnet_tui.runs.events import FINAL_EVENTS, Finished, KnownEvent, Resumed, Started
 from alexnet_tui.runs.follow import LARGE_LOG_BYTES
 from alexnet_tui.runs.history import SYSTEM_COLUMNS, RunHistory, Series
-from alexnet_tui.runs.liveness import is_at_work, is_heard_from
+from alexnet_tui.runs.liveness import is_at_work
 from alexnet_tui.runs.origin import is_copy
 from alexnet_tui.runs.outline import Outline
 from alexnet_tui.runs.record import RunRecord, read_record
 from alexnet_tui.runs.run_files import EVENTS_FILE
-from alexnet_tui.runs.state import State
+from alexnet_tui.runs.state import State, is_training_elsewhere
 from alexnet_tui.runs.stop_request import is_stopping as is_asked_to_stop
 from alexnet_tui.tui.file_stamps import Stamp, file_stamp
 from alexnet_tui.tui.watch.batch import Batch
@@ -116,7 +116,7 @@ class RunFollower(msgspec.Struct):
         """Only a lock distinguishes a running trainer from a crashed one; a finished run needs none."""
         was_locked = self.is_locked
         self.is_locked = not self.is_finished and (
-            is_at_work(self.directory) or (not self.has_ended and is_heard_from(self.directory))
+            is_at_work(self.directory) or is_training_elsewhere(self.directory, self.record, has_ended=self.has_ended)
         )
         if was_locked and not self.is_locked:
             # Its last events may have been written between our reading and the check of the lock.

@@ -17,6 +17,7 @@ from alexnet_tui.runs.run_files import (
 )
 from alexnet_tui.studies.ledger import LEDGER_FILE
 from alexnet_tui.studies.planned_runs import CELLS_FILE
+from alexnet_tui.studies.study_queue import QUEUE_FILE
 
 Parts = tuple[str, ...]
 """The components of a path."""
@@ -31,7 +32,7 @@ _RUN_FILES = {
     PREDICTIONS_FILE: ARRAY_BYTES,
 }
 _CHECKPOINT_FILES = {MANIFEST_FILE: JSON_BYTES, WEIGHTS_FILE: _LARGE_BYTES}
-STUDY_FILES = {LEDGER_FILE: ARRAY_BYTES, CELLS_FILE: JSON_BYTES, IMPORTED_FILE: JSON_BYTES}
+STUDY_FILES = {LEDGER_FILE: ARRAY_BYTES, CELLS_FILE: JSON_BYTES, QUEUE_FILE: JSON_BYTES, IMPORTED_FILE: JSON_BYTES}
 """Each file in a study's folder that is packed, to the most bytes it may have."""
 DEEPEST = 3
 """Components of the longest path in a run's folder: ``checkpoints/e0010/state.pt``."""

@@ -32,6 +32,7 @@ from alexnet_tui.studies.ledger import LEDGER_FILE
 from alexnet_tui.studies.plan import Plan, decode_plan
 from alexnet_tui.studies.planned_runs import CELLS_FILE, run_ids
 from alexnet_tui.studies.study_files import exclusive, folder_path
+from alexnet_tui.studies.study_queue import QUEUE_FILE, Queue
 from alexnet_tui.text import printable
 
 _STAGING = ".importing-"
@@ -242,6 +243,10 @@ class _Import:
                 cells = study_files.decode(Path(name) / CELLS_FILE, content, dict[str, str])
                 cells = {cell: renamed.get(run_id, run_id) for cell, run_id in cells.items()}
                 state.write(CELLS_FILE, json_bytes(cells))
+            if content := state.read(QUEUE_FILE):
+                queue = study_files.decode(Path(name) / QUEUE_FILE, content, Queue)
+                # Which runs are wanted, and in which order; not what the worker that had them was told.
+                state.write(QUEUE_FILE, json_bytes(Queue(order=queue.order, cancelled=queue.cancelled)))
             mark = msgspec.structs.replace(self.mark, id=name, runs=renamed | named)
             state.write(IMPORTED_FILE, json_bytes(mark))
 

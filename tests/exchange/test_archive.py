@@ -26,7 +26,7 @@ from alexnet_tui.runs import store as runs_store
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import bookkeeping, deletion, planned_runs, planning, study_files
+from alexnet_tui.studies import bookkeeping, deletion, planned_runs, planning, study_files, study_queue
 from alexnet_tui.studies.plan import Plan, load_plan, verify_hash
 
 CONFIG = RunConfig(data="synthetic", epochs=2)
@@ -157,6 +157,23 @@ def test_a_study_is_sound_where_it_was_unpacked(store: Store, other: Store, tmp_
     assert told["studies"][0]["excluded"] == {}
     assert import_archive(other, archive).present_studies == {"mine"}
     assert len(other.ids()) == 4
+
+
+def test_what_was_cancelled_is_cancelled_where_it_was_unpacked(store: Store, other: Store, tmp_path: Path) -> None:
+    plan = planning.plan_variants(store, "mine", variants=["baseline"], seeds=range(4), overrides={"epochs": "1"})
+    planned_runs.prepare(store, plan)
+    study_queue.cancel(store, "mine", 2)
+    study_queue.shift(store, "mine", [0, 1, 3], 3, -1)
+    study_queue.toggle_pause(store, "mine")
+    study_queue.give_up(store, "mine", "this machine has no torch.")
+    import_archive(other, packed(store, tmp_path, "mine"))
+    assert [cell.state for cell in planned_runs.status(other, load_plan(other, "mine"))] == [
+        "queued",
+        "queued",
+        "cancelled",
+        "queued",
+    ]
+    assert study_queue.load(other, "mine") == study_queue.Queue(order=[0, 3, 1], cancelled=[2])
 
 
 def test_runs_that_were_imported_before_their_study_are_its_runs_and_not_doubled(

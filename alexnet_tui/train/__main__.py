@@ -214,7 +214,7 @@ def _run(run: RunWriter, history: RunHistory, from_scratch: bool) -> int:
 def _save_predictions(attempt: "Attempt", run: RunWriter) -> None:
     """The run is complete without them: whatever goes wrong here is a warning."""
     try:
-        attempt.save_predictions(run.folder)
+        attempt.save_predictions(run.folder, run.write)
     except Exception as error:  # noqa: BLE001 - neither a full disk nor lack of memory makes a finished run a failed one
         _print_traceback()
         reason = reason_of(error) if isinstance(error, OSError) else printable(str(error), 200)

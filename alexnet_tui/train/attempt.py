@@ -47,11 +47,15 @@ class Attempt(msgspec.Struct, frozen=True):
     trainer: Trainer
     opening_events: list[ev.Event]
 
-    def save_predictions(self, folder: Folder) -> None:
+    def save_predictions(self, folder: Folder, write: Callable[[ev.Event], None]) -> None:
         """Write ``predictions.npz``: the trained network's five likeliest classes of every test image.
 
         ``top_classes`` (N, 5) and ``top_probabilities`` (N, 5) are the five likeliest classes, ``labels`` (N,)
         the truth, ``conv1_filters`` (96, 3, k, k) the first layer's kernels.
+
+        Args:
+            folder: The run's.
+            write: Gets an event now and then while the images are looked at.
 
         Raises:
             OSError: The disk is full or the folder cannot be written.
@@ -62,6 +66,8 @@ class Attempt(msgspec.Struct, frozen=True):
             classes.append(top_NT.to(torch.int32).cpu())
             probabilities.append(logits_NK.softmax(1).gather(1, top_NT).half().cpu())
             labels.append(labels_N.to(torch.int32).cpu())
+            for event in self.trainer.due_position():
+                write(event)
         buffer = io.BytesIO()
         np.savez_compressed(
             buffer,

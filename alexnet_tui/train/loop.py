@@ -144,7 +144,7 @@ class Trainer:
                 yield failure
                 return
             is_whole = self.step_in_epoch == self.steps_per_epoch  # Whoever asked for a stop may have taken it back.
-            summary = self._evaluate_epoch() if is_whole and not self._should_stop() else None
+            summary = (yield from self._evaluate_epoch()) if is_whole and not self._should_stop() else None
             if summary is None:
                 yield from self._leave()
                 return
@@ -188,7 +188,7 @@ class Trainer:
             for sums in (self._epoch_sums, self._interval_sums):
                 sums.count += len(index_N)
             is_due = self.step % self.config.log_steps == 0
-            is_silent = time.monotonic() - self._reported_at >= _MAX_SILENCE_SECONDS
+            is_silent = self._is_silent()
             if is_due or is_silent or self.step_in_epoch == self.steps_per_epoch:
                 self._interval_sums.wait()  # So that the seconds below are those of finished work.
             seconds = time.perf_counter() - start
@@ -236,9 +236,20 @@ class Trainer:
         self._reported_at = time.monotonic()
         return event
 
+    def _is_silent(self) -> bool:
+        """Whether the last event on how far training is was long ago."""
+        return time.monotonic() - self._reported_at >= _MAX_SILENCE_SECONDS
+
+    def due_position(self) -> Iterator[ev.Event]:
+        """How far training is, if no event was about that for long: a silent run may count as crashed elsewhere."""
+        if self._is_silent():
+            yield self._position()
+
     def _position(self) -> ev.System:
-        """How far training is between two step events; changes no sum that they or an epoch are made of."""
+        """How far training is behind the last step event; changes no sum that they or an epoch are made of."""
         self._reported_at = time.monotonic()
+        if not self._interval_sums.count:
+            return self._system.read()
         return msgspec.structs.replace(
             self._system.read(),
             step=self.step,
@@ -250,7 +261,7 @@ class Trainer:
         """Images a second since the last step event."""
         return round(self._interval_images / max(self._interval_seconds, 1e-9), 1)
 
-    def _evaluate_epoch(self) -> ev.Epoch | None:
+    def _evaluate_epoch(self) -> Generator[ev.Event, None, ev.Epoch | None]:
         """Measure train, test and validation images; None when asked to stop meanwhile."""
         measured: dict[str, tuple[float, float]] = {}
         for name, images in (
@@ -259,7 +270,7 @@ class Trainer:
             ("val", self.data.val),
         ):
             if images is not None:
-                result = self.evaluate(images)
+                result = yield from self._evaluate(images)
                 if result is None:
                     return None
                 measured[name] = result
@@ -283,7 +294,7 @@ class Trainer:
             images_per_second=round(self.epoch * len(self.data.train) / seconds, 1),
         )
 
-    def evaluate(self, images: Images) -> tuple[float, float] | None:
+    def _evaluate(self, images: Images) -> Generator[ev.Event, None, tuple[float, float] | None]:
         """Mean loss and accuracy in evaluation mode, or None when asked to stop meanwhile."""
         sums = self._steps.evaluation_sums
         sums.reset()
@@ -293,6 +304,7 @@ class Trainer:
                 self._steps.measure(batch.pixels_NCHW[part], batch.labels_N[part])
             if self._should_stop():
                 return None
+            yield from self.due_position()
         sums.add_up(self.ranks)
         sums.count = len(images)
         return sums.means()

@@ -13,6 +13,7 @@ from alexnet_tui.folder import Folder
 from alexnet_tui.report.pictures.kernels import read_kernels, stored_epochs
 from alexnet_tui.runs import events as ev
 from alexnet_tui.train import kernel_snapshots, loop
+from alexnet_tui.train.attempt import Attempt
 
 pytestmark = pytest.mark.usefixtures("synthetic", "small_networks")
 
@@ -42,9 +43,23 @@ def test_slow_updates_are_reported_between_step_events_and_change_no_number(
     told = list(trainer(tmp_path / "told").fit())
     assert numbers(told) == numbers(quiet)
     positions = [event for event in told if isinstance(event, ev.System) and event.step is not None]
-    assert [event.step for event in positions] == [1, 3, 5], "every update that no step event is about"
+    assert {event.step for event in positions} == {1, 3, 5}, "every update that no step event is about"
     assert all(math.isfinite(float(event.train_loss or "nan")) and event.images_per_second for event in positions)
     assert not any(event.step for event in quiet if isinstance(event, ev.System))
+
+
+def test_a_long_evaluation_is_not_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a host that does not see its lock would take the run for a crashed one."""
+    monkeypatch.setattr(loop, "_MAX_SILENCE_SECONDS", 0.0)
+    trained, written = trainer(tmp_path), list[ev.Event]()
+    kinds = [(event.step, type(event)) for event in trained.fit() if isinstance(event, (ev.Epoch, ev.System))]
+    one, other = kinds.index((3, ev.Epoch)), kinds.index((6, ev.Epoch))
+    # A batch of each of the two sets that are evaluated: in the midst of an interval of steps, and at its end.
+    assert kinds[one - 2 : one] == [(3, ev.System)] * 2
+    assert kinds[other - 2 : other] == [(None, ev.System)] * 2
+    with Folder(tmp_path) as folder:
+        Attempt(trained, []).save_predictions(folder, written.append)
+    assert list(map(type, written)) == [ev.System]
 
 
 @pytest.mark.slow

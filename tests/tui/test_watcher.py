@@ -334,6 +334,7 @@ def test_a_record_that_lands_after_its_directory_is_found(store: Store, watcher:
     content = path.read_bytes()
     path.unlink()
     assert watcher.poll() == set()
+    assert later(watcher, clock) == set(), "copying it here takes long"
     path.write_bytes(content)
     assert later(watcher, clock) == {record.id}
 
@@ -489,6 +490,34 @@ def test_a_started_run_whose_events_say_nothing_has_crashed(store: Store, watche
     watcher.poll()
     assert watcher.states[record.id] is State.LOST
     assert load(store, record.id)[1] is State.LOST, "as on the command line"
+
+
+def test_a_trainer_that_came_and_went_between_two_looks_has_crashed(
+    store: Store, watcher: RunsWatcher, clock: Clock
+) -> None:
+    run_id = store.create(RunConfig()).id
+    later(watcher, clock)
+    assert watcher.states[run_id] is State.QUEUED
+    lock = take_lock(store.path(run_id))
+    write_owner(lock, 2**22 + 1, 0.0)
+    os.close(lock)
+    assert later(watcher, clock) == {run_id}
+    assert watcher.states[run_id] is State.LOST
+
+
+def test_what_begins_a_burst_counts_where_its_end_holds_nothing_but_steps(
+    store: Store, watcher: RunsWatcher, clock: Clock
+) -> None:
+    stopped = ev.Stopped(epoch=1, step=10, reason="asked to stop")
+    run_id = write_run(store, RunConfig(epochs=9), epochs_done=1, end=stopped).id
+    later(watcher, clock)
+    assert watcher.states[run_id] is State.STOPPED
+    with open_writer(store.path(run_id)) as writer:
+        writer.write(ev.Resumed(epoch=1, step=10, checkpoint="e0001", bit_exact=True))
+        for step in range(11, 2_000):
+            writer.write(a_step(2, step))
+    later(watcher, clock)
+    assert watcher.states[run_id] is State.LOST
 
 
 def test_runs_that_come_from_elsewhere_are_known_as_such(store: Store, watcher: RunsWatcher) -> None:

@@ -48,6 +48,9 @@ class RunFollower(msgspec.Struct):
         whole: Its whole history as far as that is read, while an outline of it is shown.
         events_stamp: Of the events when they were read.
         notes_stamp: Of the notes when they were read.
+        lock_path: Path of its lock, as a text.
+        lock_stamp: Of the lock, which names the trainer, when it was looked at.
+        has_news: Its state may be another one than that which was handed over last.
         is_locked: A trainer is at work.
         is_stopping: It trains and has been asked to stop.
         checked: When its notes and its lock were checked last, by the watcher's clock.
@@ -62,10 +65,13 @@ class RunFollower(msgspec.Struct):
     record: RunRecord
     events_path: str
     notes_path: str
+    lock_path: str
     has_steps: bool = False
     whole: _Whole | None = None
     events_stamp: Stamp | None = None
     notes_stamp: Stamp | None = None
+    lock_stamp: Stamp | None = None
+    has_news: bool = True
     is_locked: bool = False
     is_stopping: bool = False
     checked: float = -math.inf
@@ -77,7 +83,8 @@ class RunFollower(msgspec.Struct):
     def of(cls, run_id: str, directory: Path, record: RunRecord) -> "RunFollower":
         """A follower of a run of which nothing was read yet."""
         reader = EventReader(directory / EVENTS_FILE, skip_steps=True)
-        return cls(run_id, directory, reader, record, str(reader.path), f"{directory}/notes.json")
+        notes_path, lock_path = f"{directory}/notes.json", f"{directory}/{LOCK_FILE}"
+        return cls(run_id, directory, reader, record, str(reader.path), notes_path, lock_path)
 
     def look(self) -> bool:
         """Whether the events have changed since the last look."""
@@ -121,19 +128,23 @@ class RunFollower(msgspec.Struct):
         if was_locked and not self.is_locked:
             # Its last events may have been written between our reading and the check of the lock.
             self._read_events(batch)
+        before, self.lock_stamp = self.lock_stamp, file_stamp(self.lock_path)
+        # A trainer that came and went between two looks has left its name at least.
+        self.has_news |= was_locked != self.is_locked or before != self.lock_stamp
         is_stopping = is_asked_to_stop(self.directory, State.RUNNING if self.is_locked else "")
         if is_stopping is not self.is_stopping:
             self.is_stopping = batch.stops[self.id] = is_stopping
         # A run without an event may start at any moment.
         self.is_live = self.is_locked or not self.events_stamp or not self.events_stamp[1]
-        if was_locked != self.is_locked or self.id in batch.events or self.id in batch.fresh:
-            batch.locks[self.id] = self.is_locked
-            if self.is_locked or self.is_finished:
-                return
+        if not self.has_news:
+            return
+        batch.locks[self.id] = self.is_locked
+        if not (self.is_locked or self.is_finished):
             if read_owner(self.directory / LOCK_FILE):
                 batch.orphans.add(self.id)
             if is_copy(self.directory, self.record):
                 batch.copies.add(self.id)
+        self.has_news = False
 
     def _end_with(self, event: KnownEvent) -> None:
         """Whether the run is over, after its next event."""
@@ -154,6 +165,7 @@ class RunFollower(msgspec.Struct):
         if reader.was_reset:
             batch.fresh[self.id] = RunHistory(read_record(self.directory))
         for events in itertools.chain((first,), _rest(reader, stamp)):
+            self.has_news |= bool(events) or self.id in batch.fresh
             if self.id in batch.fresh:
                 batch.fresh[self.id].fold(events)
             elif events:
@@ -182,7 +194,7 @@ class RunFollower(msgspec.Struct):
         history.fold(events)
         if before != reader.offset < size:
             return False
-        self.whole, self.reader, self.has_steps = None, reader, True
+        self.whole, self.reader, self.has_steps, self.has_news = None, reader, True, True
         self._end_as(history)
         batch.fresh[self.id] = history
         return True
@@ -190,7 +202,7 @@ class RunFollower(msgspec.Struct):
     def _read_whole(self, batch: Batch, *, has_steps: bool) -> None:
         """Read a run again from its start, with or without its steps; the old reader is done with."""
         if not has_steps and self.events_stamp and self.events_stamp[1] > LARGE_LOG_BYTES:
-            batch.fresh[self.id], self.has_steps = RunHistory(self.record), False
+            batch.fresh[self.id], self.has_steps, self.has_news = RunHistory(self.record), False, True
             self._read_outline(batch.fresh[self.id])
             return
         reader = EventReader(self.directory / EVENTS_FILE, skip_steps=not has_steps)
@@ -198,7 +210,7 @@ class RunFollower(msgspec.Struct):
         history = RunHistory(read_record(self.directory), system_rows=system_rows)
         for events in _rest(reader, self.events_stamp):
             history.fold(events)
-        self.reader, self.has_steps = reader, has_steps
+        self.reader, self.has_steps, self.has_news = reader, has_steps, True
         self._end_as(history)
         batch.fresh[self.id] = history
 

@@ -8,6 +8,7 @@ is looked at on every call; settled runs take turns, because only a resume or a 
 
 import contextlib
 import itertools
+import os
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -17,6 +18,7 @@ from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.origin import is_imported
 from alexnet_tui.runs.record import read_record
+from alexnet_tui.runs.run_files import RECORD_FILE
 from alexnet_tui.runs.state import State, derive_state
 from alexnet_tui.runs.store import Store
 from alexnet_tui.tui.file_stamps import Stamp, file_stamp
@@ -31,6 +33,7 @@ _MAX_SETTLED_PER_CALL = 100
 _MAX_RETRIED_PER_TURN = 20
 _EAGER_SECONDS = 10.0
 _NEW_RUNS_PER_CALL = 400
+_MAX_AWAITED = 100
 
 
 class RunsWatcher:
@@ -79,6 +82,7 @@ class RunsWatcher:
         self._root_stamps: tuple[Stamp | None, ...] = ()
         self._root_changed = -_SETTLE_SECONDS
         self._scanned = -_SCAN_SECONDS
+        self._awaited: list[str] = []
         self._was_there = False
 
     def poll(self) -> set[str]:
@@ -201,7 +205,7 @@ class RunsWatcher:
         stamps = tuple(file_stamp(root) for root in roots)
         if stamps != self._root_stamps:
             self._root_stamps, self._root_changed = stamps, now
-        elif now - self._root_changed > _SETTLE_SECONDS and "" not in self.problems:
+        elif now - self._root_changed > _SETTLE_SECONDS and "" not in self.problems and not self._has_new_record():
             return
         try:
             found, strays = self.store.scan()
@@ -212,6 +216,7 @@ class RunsWatcher:
             batch.solved.add("")
         batch.problems |= strays
         present = set(found) | set(strays)
+        self._awaited = self._missing_records(present)
         batch.gone = (set(self._followers) | set(self.problems) - {""}) - present
         for run_id in batch.gone:
             self._followers.pop(run_id, None)
@@ -219,6 +224,20 @@ class RunsWatcher:
         known = set(self._followers) | set(self._waiting) | set(self.problems)
         new = sorted(set(found) - known, key=_creation_key, reverse=True)
         self._waiting.update((run_id, found[run_id]) for run_id in new)
+
+    def _missing_records(self, present: set[str]) -> list[str]:
+        """Where some folders without a record would have it: a run may be on its way here, file by file."""
+        try:
+            with os.scandir(self.store.root) as entries:
+                others = (one.path for one in entries if one.name not in present and one.is_dir(follow_symlinks=False))
+                records = (f"{path}/{RECORD_FILE}" for path in others)
+                missing = (record for record in records if not os.path.lexists(record))
+                return list(itertools.islice(missing, _MAX_AWAITED))
+        except OSError:  # There is no such folder, or no longer.
+            return []
+
+    def _has_new_record(self) -> bool:
+        return any(map(os.path.lexists, self._awaited))
 
     def _read_waiting(self, batch: Batch) -> None:
         """Read runs seen for the first time, the newest first."""

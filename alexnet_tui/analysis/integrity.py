@@ -23,6 +23,8 @@ from alexnet_tui.text import counted
 
 _WHOLE = 1e-3
 """How far a count of images that a fraction stands for may be from a whole number."""
+_MOST_OUTCOMES = 2
+"""An epoch may have been trained twice with different results: before a crash and after it, on other machines."""
 _RATE_FACTOR = 1.5
 """Throughput may differ by so much from images over seconds: the clocks begin and end elsewhere."""
 
@@ -265,8 +267,13 @@ def _learning_rate(history: RunHistory) -> str | None:
 
 
 def _one_training(history: RunHistory) -> str:
-    """What was trained once was not given up for other numbers: epochs that were dropped come out the same again."""
-    changed = history.epochs_changed
+    """What was trained once was not given up for other numbers: epochs that were dropped come out the same again.
+
+    A part may come out otherwise, as after a crash on another machine; nobody may choose between results.
+    """
+    changed, outcomes = history.epochs_changed, history.outcomes
+    if (often := max(outcomes, key=outcomes.__getitem__, default=0)) and outcomes[often] > _MOST_OUTCOMES:
+        return f"epoch {often} was given up and trained again until it had come to {outcomes[often]} different results."
     if 2 * changed <= history.record.config.epochs:
         return ""
     return f"{counted(changed, 'epoch')} were trained, given up, and trained again with other numbers."

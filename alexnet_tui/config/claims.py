@@ -34,7 +34,8 @@ reached. 7 assesses no claim whose smallest effect is larger than any effect can
 Welch's test of such times also where an effect is said to be smaller than what matters; and tells two groups apart of
 which all runs of the one reached the mark within the first epoch and all of the other later. 8 takes for known what has
 the first epoch of an earlier run, by its settings as float32 has them or by its loss, whatever its schedule, and though
-it was deleted; compares no front ends; and compares losses, by differences in nats or by ratios.
+it was deleted; counts no run of which an epoch was trained again until it had come to three results; compares no front
+ends; and compares losses, by differences in nats or by ratios.
 """
 ALPHA = 0.05
 """Probability, over all claims of a plan, of calling one supported that is not."""

@@ -108,7 +108,7 @@ class RunHistory(msgspec.Struct):
         num_events: Events folded so far.
         attempts: How often the run was started.
         bit_exact: False once a resume could not promise identical numbers.
-        given_up: Epoch to the losses it had when it was first trained, of epochs that a later attempt trains again.
+        given_up: Epoch to the losses it had, of epochs that a later attempt trains again: all different ones.
         newer_version: Some event is of a newer format than this program knows.
         bad_lines: Lines of the log that are no events; not counted in an outline.
         missing_events: Gaps in the numbering of events; counted only where step events are read too.
@@ -131,7 +131,7 @@ class RunHistory(msgspec.Struct):
     num_events: int = 0
     attempts: int = 0
     bit_exact: bool = True
-    given_up: dict[int, tuple[float, ...]] = msgspec.field(default_factory=dict)
+    given_up: dict[int, set[tuple[float, ...]]] = msgspec.field(default_factory=dict)
     newer_version: bool = False
     bad_lines: int = 0
     missing_events: int = 0
@@ -222,18 +222,25 @@ class RunHistory(msgspec.Struct):
                 self.final = event
 
     def _give_up_after(self, event: ev.Resumed) -> None:
-        """Drop the epochs that are trained again; what they were first is kept."""
+        """Drop the epochs that are trained again; what they came to is kept."""
         before = self.epochs.rows("epoch", "train_loss", "test_loss")
         self.epochs.drop_after(event.step, epoch=event.epoch)
         for epoch, *losses in before[len(self.epochs) :]:
             if all(map(math.isfinite, losses)):
-                self.given_up.setdefault(int(epoch), tuple(losses))
+                self.given_up.setdefault(int(epoch), set()).add(tuple(losses))
+
+    @property
+    def outcomes(self) -> dict[int, int]:
+        """Epoch to the number of different losses it came to, of epochs that were given up and trained again."""
+        again = {int(epoch): tuple(losses) for epoch, *losses in self.epochs.rows("epoch", "train_loss", "test_loss")}
+        return {
+            epoch: len(before | {again[epoch]} if epoch in again else before) for epoch, before in self.given_up.items()
+        }
 
     @property
     def epochs_changed(self) -> int:
-        """How many epochs were trained, given up, and came out with other losses when they were trained again."""
-        again = {int(epoch): tuple(losses) for epoch, *losses in self.epochs.rows("epoch", "train_loss", "test_loss")}
-        return sum(again.get(epoch, losses) != losses for epoch, losses in self.given_up.items())
+        """How many epochs were given up and came out with other losses when they were trained again, each time anew."""
+        return sum(self.outcomes.values()) - len(self.given_up)
 
     def _take_over_at(self, step: int) -> None:
         """The newest attempt trains from this step on; attempts that began at or behind it contribute nothing."""

@@ -617,6 +617,20 @@ def test_a_run_is_not_begun_anew_for_other_numbers(
     assert found.provenance.num_not_bit_exact == (not is_equal)
 
 
+def test_the_end_of_a_run_is_not_trained_again_until_it_pleases(honest: Store) -> None:
+    run = ids(honest, "tanh")[0]
+    once = again(read(honest, run), 18, is_equal=False)
+    last = [dict(event) for event in once[-5:]]
+    assert [event["kind"] for event in last] == ["started", "resumed", "epoch", "epoch", "finished"]
+    for event in last:
+        event.update(attempt=3, **({"train_loss": event["train_loss"] / 2} if event["kind"] == "epoch" else {}))
+    twice = [{**event, "seq": number} for number, event in enumerate([*once[:-1], *last])]
+    for events, counts in ((once, True), (twice, False)):
+        write(honest, run, events)
+        assert (verdicts(honest)[1] is Verdict.SUPPORTED) is counts, told(section(honest))
+    assert "epoch 19 was given up and trained again until it had come to 3 different results." in told(section(honest))
+
+
 def test_another_study_of_the_same_claims_is_told(honest: Store) -> None:
     other = planning.plan_variants(honest, "other", variants=tuple(CLEAR), seeds=range(5, 10), overrides=OVERRIDES)
     assert not any("registered as other too" in remark for claim in section(honest).claims for remark in claim.remarks)

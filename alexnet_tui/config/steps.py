@@ -28,7 +28,7 @@ def stepped(name: str, text: str, direction: int) -> str:
         number = value * spec.factor**direction
     else:
         number = _next_round(value, direction, spec.first)
-    number = max(spec.low, min(spec.high, float(f"{number:.9g}")))
+    number = max(spec.low, min(spec.high, float(f"{number:.12g}")))
     if spec.low_open and number <= spec.low:
         return text
     return format_value(int(number) if TYPES[name] is int else number)
@@ -39,7 +39,7 @@ def _next_round(value: float, direction: int, first: float) -> float:
     if value < first or (direction < 0 and value <= first):
         return first if direction > 0 else 0.0
     decade = 10.0 ** math.floor(math.log10(value))
-    rounds = [float(f"{mantissa * decade:.9g}") for mantissa in (0.5, 1, 2, 5, 10)]
+    rounds = [float(f"{mantissa * decade:.12g}") for mantissa in (0.5, 1, 2, 5, 10, 20)]
     if direction > 0:
         return next(one for one in rounds if one > value * (1 + 1e-9))
     return next(one for one in reversed(rounds) if one < value * (1 - 1e-9))

@@ -245,6 +245,9 @@ def test_a_step_leads_to_the_next_number_of_a_field_s_own_scale() -> None:
         ("dropout", "0.5"): ("0.45", "0.55"),
         ("batch_size", "128"): ("64", "256"),
         ("seed", "0"): ("0", "1"),
+        ("seed", "1063059882"): ("1063059881", "1063059883"),
+        ("seed", "2147483647"): ("2147483646", "2147483647"),
+        ("learning_rate", "0.9999999999999999"): ("0.5", "2"),
         ("epochs", "x"): ("x", "x"),
         ("data", "cifar10"): ("cifar10", "cifar10"),
     }

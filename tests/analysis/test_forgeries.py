@@ -640,6 +640,30 @@ def test_another_study_of_the_same_claims_is_told(honest: Store) -> None:
     assert all(sentence in claim.remarks for claim in section(honest).claims)
 
 
+def test_another_study_whose_numbers_are_known_from_runs_made_by_hand_is_told(honest: Store) -> None:
+    """Of several plans, written before any number was known, the one with the best seeds could be trained alone."""
+    other = planning.plan_variants(honest, "other", variants=tuple(CLEAR), seeds=range(5, 10), overrides=OVERRIDES)
+    for config in other.configs[:2]:
+        add(honest, config)
+    sentence = (
+        "A claim about the same groups and metric is registered as other too, of which 2 runs are known from runs with"
+        " the same settings."
+    )
+    assert all(sentence in claim.remarks for claim in section(honest).claims)
+    add(honest, other.configs[2], other)
+    bookkeeping.update(honest, other)
+    both = "of which 1 run was started and 2 runs are known from runs with the same settings."
+    assert all(any(both in remark for remark in claim.remarks) for claim in section(honest).claims)
+
+
+def test_a_twin_with_the_same_seeds_that_was_not_begun_is_no_other_look(honest: Store) -> None:
+    twin = load_plan(honest, "mine")
+    content = {**msgspec.to_builtins(twin), "name": "twin", "label": "twin", "sha256": ""}
+    path = honest.root / "studies" / "twin.json"
+    path.write_text(json.dumps({**content, "sha256": plan_hash(content)}))
+    assert not any("registered as twin too" in remark for claim in section(honest).claims for remark in claim.remarks)
+
+
 @pytest.mark.parametrize(("data", "is_told"), [("cifar10", True), ("cifar100", False)])
 def test_a_study_of_the_same_number_in_other_words_is_told_and_one_of_other_images_is_not(
     honest: Store, data: str, is_told: bool

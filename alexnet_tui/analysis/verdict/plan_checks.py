@@ -11,12 +11,13 @@ from contextlib import suppress
 from alexnet_tui.analysis.metrics import quantity
 from alexnet_tui.command_lines import shell_command
 from alexnet_tui.config.claims import ALPHA, RULES_VERSION, group_config
-from alexnet_tui.config.hyperparameters import training_key
+from alexnet_tui.config.hyperparameters import first_epoch_key, training_key
 from alexnet_tui.datasets.catalog import Source, known_facts
 from alexnet_tui.errors import ConfigError, StoreError
 from alexnet_tui.runs.state import shown_word
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import bookkeeping, study_files
+from alexnet_tui.studies.known_runs import known_runs
 from alexnet_tui.studies.ledger import LEDGER_FILE, Entry, Ledger, read_file
 from alexnet_tui.studies.plan import LEDGER_SINCE, Plan, family_of, verify_hash
 from alexnet_tui.text import counted
@@ -80,12 +81,12 @@ def other_looks(store: Store, plan: Plan, plans: Sequence[Plan]) -> Iterator[str
 
 
 def _other_studies(store: Store, plan: Plan, plans: Sequence[Plan]) -> Iterator[str]:
-    """Other studies of the folder that have begun to test the same: a plan cannot say that one looked there too."""
+    """Other studies of the folder that test the same and can be looked at: a plan cannot say that one did so."""
     family, mine = {plan.name, *(one.name for one in family_of(plan, plans))}, set(_comparisons(plan))
     for other in plans:
         if other.name in family or mine.isdisjoint(_comparisons(other)):
             continue
-        if begun := _begun(store, other):
+        if begun := _begun(store, other, plan):
             what = "This plan" if other.sha256 == plan.sha256 else "A claim about the same groups and metric"
             yield f"{what} is registered as {other.name} too, of which {begun}."
 
@@ -93,17 +94,30 @@ def _other_studies(store: Store, plan: Plan, plans: Sequence[Plan]) -> Iterator[
 def _extensions(store: Store, plan: Plan, plans: Sequence[Plan]) -> Iterator[str]:
     """Other looks at the same claims, with further seeds: each has a report and a verdict of its own."""
     for other in family_of(plan, plans):
-        if other.look != plan.look and (begun := _begun(store, other)):
+        if other.look != plan.look and (begun := _begun(store, other, plan)):
             how = "was extended by" if other.look > plan.look else "extends"
             command = shell_command("report", other.name, root=store.root)
             yield f"This study {how} {other.name}, of which {begun}; `{command}` judges those."
 
 
-def _begun(store: Store, plan: Plan) -> str:
-    """How many runs of a plan were started, in words; empty for none."""
+def _begun(store: Store, plan: Plan, beside: Plan) -> str:
+    """How many runs of a plan were started, or are known all the same, in words; empty for none.
+
+    Args:
+        store: The runs folder.
+        plan: A plan.
+        beside: Another one, whose own runs tell nothing of this one that it does not say itself.
+    """
     entries = read_file(study_files.folder_path(store, plan.name) / LEDGER_FILE).entries
-    runs = {entry.run for entry in entries if entry.kind == "started"}
-    return f"{counted(len(runs), 'run')} {_were(len(runs))} started" if runs else ""
+    started = {entry.run: entry.cell for entry in entries if entry.kind == "started"}
+    own = {first_epoch_key(config) for config in beside.configs}
+    cells = [cell for cell, config in enumerate(plan.configs) if first_epoch_key(config) not in own]
+    open_cells = [plan.configs[cell] for cell in cells if cell not in started.values()]
+    known = known_runs(store, open_cells, plan_sha256=plan.sha256) if open_cells else {}
+    words = [f"{counted(len(started), 'run')} {_were(len(started))} started"] if started else []
+    if known:
+        words.append(f"{counted(len(known), 'run')} {_are(len(known))} known from runs with the same settings")
+    return " and ".join(words)
 
 
 def _comparisons(plan: Plan) -> Iterator[tuple[object, ...]]:
@@ -123,6 +137,10 @@ def _images(data: str) -> str:
 
 def _were(count: int) -> str:
     return "was" if count == 1 else "were"
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _do(count: int) -> str:

@@ -357,12 +357,15 @@ class ConsoleApp(App[int]):
     def action_help(self) -> None:
         """The keys of the screen below."""
         from alexnet_tui.tui.screens.runs.filter import HELP
+        from alexnet_tui.tui.widgets.bars import KeyBar
         from alexnet_tui.tui.widgets.help import HelpScreen, help_entries
 
         if isinstance(self.screen, ModalScreen):
             return
         entries = help_entries(list(self.screen.active_bindings.values()))
-        self.push_screen(HelpScreen(entries, filter_words=HELP if isinstance(self.screen, RunsScreen) else ()))
+        words = HELP if isinstance(self.screen, RunsScreen) else ()
+        messages = [text for bar in self.screen.query(KeyBar) for text in bar.messages]
+        self.push_screen(HelpScreen(entries, filter_words=words, messages=messages))
 
     def action_command_palette(self) -> None:
         """Every action of the screen by name."""

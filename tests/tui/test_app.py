@@ -210,6 +210,19 @@ async def test_help_lists_every_key_of_the_screen_and_can_be_searched(store: Sto
         assert isinstance(c.app.screen, RunsScreen), "one esc closes, as the line of the search says"
 
 
+@driven
+async def test_help_repeats_the_last_messages_of_the_screen(store: Store, two: list[str]) -> None:
+    async with console(store, size=(80, 24)) as c:
+        await c.press("c", "v", "question_mark")
+        await c.type("last messages")
+        lines = [line.strip("│ ") for line in c.text().splitlines()]
+        begin = lines.index("Last messages here")
+        told = " ".join(lines[begin + 1 : begin + 5])
+        first, second = c.notifications()
+        assert f"· {second} · {first}" in told, "the newest first"
+        assert "Mark" in first
+
+
 @pytest.mark.slow
 @driven
 async def test_help_names_keys_of_charts_only_where_there_are_charts(store: Store, two: list[str]) -> None:

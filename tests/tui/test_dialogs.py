@@ -212,7 +212,7 @@ async def test_details_that_arrive_while_the_dialog_closes_are_dropped(store: St
         lambda: TextScreen("Label", "old", hint=""),
         lambda: ChoiceScreen("Which?", [("one", "One"), ("two", "Two")]),
         lambda: ConfirmScreen("Sure?", ["…"], action="Do", details=lambda: ["more"]),
-        lambda: HelpScreen([], filter_words=()),
+        lambda: HelpScreen([], filter_words=(), messages=()),
         lambda: StudyForm(defaults("")),
         Palette,
     ],

@@ -119,6 +119,7 @@ class HelpScreen(DialogScreen[None]):
     Args:
         lines: What to show; see `help_entries`.
         filter_words: The words of the filter line, with what they mean.
+        messages: What was said in place of the keys, the newest last.
     """
 
     AUTO_FOCUS = "#help-search"
@@ -129,10 +130,13 @@ class HelpScreen(DialogScreen[None]):
         _key("pageup", "page(-1)", "Page up", "A page up.", show=False),
     ]
 
-    def __init__(self, lines: Sequence[HelpEntry], *, filter_words: Sequence[tuple[str, str]]) -> None:
+    def __init__(
+        self, lines: Sequence[HelpEntry], *, filter_words: Sequence[tuple[str, str]], messages: Sequence[str]
+    ) -> None:
         super().__init__("")
         self._lines = [*lines, *WORDS, *WALK]
         self._lines += [HelpEntry(group="Filter words", keys=word, text=text) for word, text in filter_words]
+        self._lines += [HelpEntry(group="Last messages here", keys="·", text=text) for text in reversed(messages)]
 
     def compose(self) -> ComposeResult:
         """A search line over the list."""

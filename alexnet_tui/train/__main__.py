@@ -235,10 +235,12 @@ def _reason_and_message(error: Exception, directory: Path) -> tuple[str, str]:
 def _explain(error: Exception) -> tuple[str, str]:
     """Reason and message of the ``failed`` event for an unforeseen error."""
     text = printable(str(error), 300)
+    what = ": ".join(filter(None, (type(error).__name__, text.rstrip("."))))
+    unforeseen = "error", f"{what}. The traceback is in trainer.log."
     try:
         from alexnet_tui.train.machine.device import is_out_of_memory, peak_memory_bytes
     except Exception:  # noqa: BLE001 - torch is not there or broken, in whatever way: that is the error
-        return "error", f"{type(error).__name__}: {text.rstrip('.')}. The traceback is in trainer.log."
+        return unforeseen
     if is_out_of_memory(error):
         peak, of_what = peak_memory_bytes()
         wanted = re.search(r"tried to allocate (\d{1,18}) bytes", text)
@@ -248,7 +250,7 @@ def _explain(error: Exception) -> tuple[str, str]:
         return "oom", (
             f"Out of memory after {format_bytes(peak)} of {of_what}. Try a smaller batch size or front end.{detail}"
         )
-    return "error", f"{type(error).__name__}: {text.rstrip('.')}. The traceback is in trainer.log."
+    return unforeseen
 
 
 def _print_traceback() -> None:

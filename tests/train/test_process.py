@@ -187,6 +187,8 @@ def test_only_events_that_cannot_be_written_are_called_so(tmp_path: Path) -> Non
     for error in (PermissionError(errno.EACCES, "Permission denied", "x.pt"), OSError("libcudart.so: cannot open")):
         reason, message = _reason_and_message(error, tmp_path)
         assert (reason, message) == ("error", f"{type(error).__name__}: {error}. The traceback is in trainer.log.")
+    message = "AssertionError. The traceback is in trainer.log."
+    assert _reason_and_message(AssertionError(), tmp_path) == ("error", message)
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])

@@ -217,9 +217,8 @@ async def test_help_repeats_the_last_messages_of_the_screen(store: Store, two: l
         await c.type("last messages")
         lines = [line.strip("│ ") for line in c.text().splitlines()]
         begin = lines.index("Last messages here")
-        told = [line for line in lines[begin + 1 :] if line.startswith("·")]
-        assert [line[:16] for line in told] == [f"· {text}"[:16] for text in reversed(c.notifications())]
-        assert len(told) == 2
+        told = [line.split()[:2] for line in lines[begin + 1 :] if line.startswith("·")]
+        assert told == [["·", "Copied"], ["·", "Mark"]], "the newest first"
 
 
 @pytest.mark.slow

@@ -196,7 +196,7 @@ def _conclude(follower: _Follower) -> int:
     if follower.num_interrupts:
         say(f"run {run_id} ended before it could write a checkpoint.")
         return interrupted
-    say(f"run {run_id}: {explain_lost(follower.store.path(run_id), follower.history.record)} Go on: {resume}")
+    say(f"run {run_id} {explain_lost(follower.store.path(run_id), follower.history.record)} Go on: {resume}")
     tail = follower.store.log_tail(run_id).splitlines()[-_LOG_LINES:]
     for line in tail:
         say(f"  {line}")

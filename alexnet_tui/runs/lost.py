@@ -24,11 +24,11 @@ def explain_lost(directory: Path, record: RunRecord) -> str:
         return "crashed: its trainer ended without saying why."
     who = f"process {owner.pid} on {printable(owner.host, 80)}"
     if owner.host != platform.node():
-        what = "a copy" if is_copied(directory, record) else "crashed"
+        what = "copied" if is_copied(directory, record) else "crashed"
         news = silence_text(directory)
         return f"{what}: {who} trained it{f' ({news})' if news else ''}; if that goes on, it goes on there."
     if is_running(owner):
-        return f"a copy: {who} trains the run in another folder."
+        return f"copied: {who} trains the run in another folder."
     reason = oom_kill(owner.pid, owner.start_seconds)
     if reason:
         return f"crashed: {reason}. Try a smaller batch or fewer images."

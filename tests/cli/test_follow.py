@@ -160,7 +160,7 @@ def test_a_crashed_run_shows_the_end_of_its_log_made_safe(store: Store, capfdbin
     assert follow(store, run_id) == 1
     captured = capfdbinary.readouterr()
     said = captured.err.decode()
-    assert f"run {run_id}: crashed: its trainer ended" in said
+    assert f"run {run_id} crashed: its trainer ended" in said
     assert r"Traceback: \x1b]0;evil\x07 something broke" in said
     assert captured.out.endswith(b"\n")
     assert [json.loads(line)["kind"] for line in captured.out.splitlines()].count("epoch") == 1
@@ -172,7 +172,7 @@ def test_earlier_attempts_are_neither_printed_nor_the_outcome(store: Store, capf
     path = store.path(record.id) / "events.jsonl"
     before = path.read_bytes()
     assert follow(store, record.id, from_offset=len(before)) == 1
-    assert ": crashed: " in capfdbinary.readouterr().err.decode()
+    assert " crashed: " in capfdbinary.readouterr().err.decode()
     local.start(store, record.id, StartOptions(command=fake_trainer.command("normal")))
     assert follow(store, record.id, from_offset=len(before)) == 0
     assert capfdbinary.readouterr().out == path.read_bytes()[len(before) :]

@@ -41,8 +41,8 @@ def origin(store: Store, run_id: str) -> str:
 def test_what_is_listed_as_a_copy_and_what_as_lost(store: Store) -> None:
     here, start = platform.node(), psutil.Process().create_time()
     copies = {
-        plant(store, {"host": "far\x1b"}, created=12.0): f"a copy: process {2**22 + 1} on far\\x1b ",
-        plant(store, {"host": here, "pid": os.getpid(), "start_seconds": start}): "a copy: ",
+        plant(store, {"host": "far\x1b"}, created=12.0): f"copied: process {2**22 + 1} on far\\x1b ",
+        plant(store, {"host": here, "pid": os.getpid(), "start_seconds": start}): "copied: ",
     }
     lost = {
         plant(store, {"host": "node-7"}): f"crashed: process {2**22 + 1} on node-7 ",  # A disk that machines share.

@@ -928,7 +928,8 @@ async def test_the_silence_of_another_host_is_shown_and_looked_for_outside_the_e
     run = write_run(store, CONFIG, epochs_done=3, finish=False)
     (store.path(run.id) / "lock").write_text('{"pid":1,"host":"node7","start_seconds":1.0}')
     before, threads = time.time() - 430, set[threading.Thread]()
-    os.utime(store.path(run.id) / EVENTS_FILE, (before, before))
+    for name in (EVENTS_FILE, "lock"):
+        os.utime(store.path(run.id) / name, (before, before))
 
     def looked(directory: Path) -> str:
         threads.add(threading.current_thread())

@@ -139,7 +139,7 @@ def stop(
         history, state = load(store, run_id, skip_steps=True)
         resume = shell_command("resume", run_id, *registry.noted_options(store, run_id), root=store.root)
         again = f"; `{resume}` goes on" if state is State.STOPPED else ""
-        say(f"run {run_id}: {sentence(store, history, state)}{again}")
+        say(f"run {run_id} {sentence(store, history, state)}{again}")
     return ExitCode.DONE
 
 

@@ -16,6 +16,7 @@ from alexnet_tui.config.architecture import POOL_KERNELS, Architecture, layer_sh
 from alexnet_tui.config.front_ends import FRONT_ENDS
 from alexnet_tui.config.variants import EXPERIMENT_NAMES, VARIANTS, nearest
 from alexnet_tui.errors import ConfigError
+from alexnet_tui.files import sha256_of
 from alexnet_tui.text import printable, quoted
 
 Value = str | int | float | bool
@@ -410,6 +411,13 @@ def first_epoch_key(config: RunConfig) -> tuple[object, ...]:
 def _in_float32(value: Value) -> Value:
     """A setting as the arithmetic of training has it."""
     return array("f", [value])[0] if isinstance(value, float) else value
+
+
+def settings_sha256(config: RunConfig) -> str:
+    """A hash of what decides a run's numbers; a setting that a later version adds with its default changes none."""
+    values = {name: getattr(config, name) for name in DECIDING_FIELDS}
+    changed = {name: value for name, value in values.items() if value != default_of(name)}
+    return sha256_of(msgspec.json.encode(changed, order="sorted"))
 
 
 def option_name(name: str) -> str:

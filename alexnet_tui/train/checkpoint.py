@@ -61,9 +61,10 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """Hashes of a checkpoint, and the run, data and position it belongs to.
+    """Hashes of a checkpoint, and the settings, data and position it belongs to.
 
     `sha256` is that of ``state.pt``, `seal` that of this manifest with an empty seal; see `checkpoint_files`.
+    `settings` is the hash of what decides a run's numbers, its seed too; empty where it was not noted yet.
     """
 
     v: int = FORMAT_VERSION
@@ -72,6 +73,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     fingerprint: str
     data_sha256: str
+    settings: str = ""
     position: Position
 
 
@@ -92,12 +94,14 @@ class Expected(msgspec.Struct, frozen=True):
         epochs: Length of the run.
         num_images: Images of an epoch.
         batch_size: Images of an update; the last one of an epoch may have fewer.
+        settings: Hash of its settings.
     """
 
     shapes: Sequence[torch.Size]
     epochs: int
     num_images: int
     batch_size: int
+    settings: str = ""
 
     @property
     def size_bytes(self) -> int:
@@ -139,6 +143,7 @@ def save(
     velocities: list[Tensor],
     fingerprint: str,
     data: str,
+    settings: str = "",
 ) -> tuple[str, int]:
     """Write a checkpoint into a run's folder and prune old ones; returns its name and size in bytes.
 
@@ -156,6 +161,7 @@ def save(
         sha256=hashlib.sha256(content).hexdigest(),
         fingerprint=fingerprint,
         data_sha256=data,
+        settings=settings,
         position=position,
     )
     name = name_of(position)
@@ -232,6 +238,8 @@ def _load(folder: Folder, name: str, expected: Expected) -> State:
         manifest = _read_manifest(checkpoint)
         if manifest.size_bytes > expected.size_bytes:
             raise CheckpointError(f"checkpoint {name}: it is larger than one of this run")
+        if manifest.settings and manifest.settings != expected.settings:
+            raise CheckpointError(f"checkpoint {name}: a run of other settings, or of another seed, wrote it")
         content = checkpoint.read(WEIGHTS_FILE, limit_bytes=expected.size_bytes) or b""
     if len(content) != manifest.size_bytes or hashlib.sha256(content).hexdigest() != manifest.sha256:
         raise CheckpointError(f"checkpoint {name}: its content does not match its hash")

@@ -11,7 +11,7 @@ import msgspec
 import torch
 from torch import Tensor
 
-from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.config.hyperparameters import RunConfig, settings_sha256
 from alexnet_tui.errors import CheckpointError, StoreError
 from alexnet_tui.files import reason_of
 from alexnet_tui.folder import Folder
@@ -108,7 +108,10 @@ class Trainer:
     def expected_checkpoint(self) -> checkpoint.Expected:
         """What a checkpoint of this run agrees with."""
         shapes = [weight.shape for weight in self.optimizer.master_weights]
-        return checkpoint.Expected(shapes, self.config.epochs, len(self.data.train), self.config.batch_size)
+        config = self.config
+        return checkpoint.Expected(
+            shapes, config.epochs, len(self.data.train), config.batch_size, settings_sha256(config)
+        )
 
     def restore(self, state: checkpoint.State) -> None:
         """Go back to a checkpoint.
@@ -351,6 +354,7 @@ class Trainer:
                 velocities,
                 self.setup.fingerprint,
                 self._data_sha256,
+                settings_sha256(self.config),
             )
         except (OSError, StoreError) as error:
             what = f"The checkpoint of epoch {self.epoch - 1} was not written ({_reason(error)}); any older one stays."

@@ -18,6 +18,7 @@ from alexnet_tui.config.hyperparameters import (
     parse_field,
     preset_settings,
     range_text,
+    settings_sha256,
     shown_value,
 )
 from alexnet_tui.config.steps import stepped
@@ -256,3 +257,13 @@ def test_a_step_leads_to_the_next_number_of_a_field_s_own_scale() -> None:
         text = format_value(default_of(name))
         for direction in (*[1] * 60, *[-1] * 120) if spec.low is not None else ():
             parse_field(name, text := stepped(name, text, direction))
+
+
+def test_the_hash_of_settings_is_of_what_decides_numbers_alone() -> None:
+    """Checkpoints carry it: of the defaults it stays what it is, whatever settings come."""
+    usual = settings_sha256(RunConfig())
+    assert usual == "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
+    alike: list[dict[str, Setting]] = [{"threads": 4}, {"epochs": 7}, {"log_steps": 3}, {"checkpoint_epochs": 2}]
+    assert {settings_sha256(RunConfig(**one)) for one in alike} == {usual}  # type: ignore[arg-type]
+    others: list[dict[str, Setting]] = [{"seed": 1}, {"dropout": 0.1}, {"data": "cifar100"}, {"lrn": True}]
+    assert len({settings_sha256(RunConfig(**one)) for one in others} | {usual}) == 5  # type: ignore[arg-type]

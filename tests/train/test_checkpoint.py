@@ -88,6 +88,20 @@ def test_folders_of_other_names_are_neither_loaded_nor_touched(tmp_path: Path) -
     assert others <= {entry.name for entry in folder.iterdir()}
 
 
+def test_a_checkpoint_from_before_settings_were_noted_is_loaded_and_one_of_others_is_not(tmp_path: Path) -> None:
+    ours = msgspec.structs.replace(RUN, settings="ours")
+    with Folder(tmp_path) as folder:
+        for settings, is_loaded in (("", True), ("ours", True), ("theirs", False)):
+            values = tensors()
+            checkpoint.save(folder, position(1), values, values, "here", "data", settings)
+            if is_loaded:
+                assert checkpoint.load_newest(folder, ours, []) is not None
+            else:
+                with pytest.raises(CheckpointError, match="a run of other settings"):
+                    checkpoint.load_newest(folder, ours, [])
+            shutil.rmtree(tmp_path / "checkpoints")
+
+
 def test_no_checkpoint_at_all_is_no_error(tmp_path: Path) -> None:
     assert load(tmp_path) is None
 

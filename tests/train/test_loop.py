@@ -97,6 +97,16 @@ def test_stop_and_resume_ends_with_the_weights_of_an_unbroken_run(tmp_path: Path
         assert torch.equal(mine, theirs)
 
 
+@pytest.mark.slow
+def test_a_checkpoint_of_another_seed_or_of_other_settings_is_refused(tmp_path: Path) -> None:
+    theirs = trainer(tmp_path / "theirs", stop_before(2), seed="1")
+    list(theirs.fit())
+    assert newest(tmp_path / "theirs", trainer(tmp_path / "theirs", seed="1", threads="2", epochs="3")) is not None
+    for fields in ({}, {"seed": "1", "dropout": "0.1"}):
+        with pytest.raises(CheckpointError, match="a run of other settings, or of another seed, wrote it"):
+            newest(tmp_path / "theirs", trainer(tmp_path / "theirs", fields=fields))
+
+
 def test_a_stop_that_is_taken_back_leaves_no_epoch_cut_short(tmp_path: Path) -> None:
     asked = iter([False, True])
     events = list(trainer(tmp_path, lambda: next(asked, False)).fit())

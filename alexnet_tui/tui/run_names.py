@@ -244,17 +244,18 @@ def _first_letter(word: str) -> str:
     return f"{begin[:1]}-{end}" if end else word
 
 
-@functools.lru_cache(1024)
-def cut_settings(text: str, width: int) -> str:
-    """Settings in at most `width` characters: as they are, else abbreviated, else their values alone.
+@functools.lru_cache(64)
+def cut_settings(texts: frozenset[str], width: int) -> Mapping[str, str]:
+    """Texts of settings in at most `width` characters, all as they are, else all abbreviated, else their values alone.
 
     ``front end literal32, learning rate 0.01`` is ``literal32, lr 0.01`` in 20 characters.
     """
-    settings = _settings_of(printable(text, 400))
-    bare = _joined(settings, _nothing)
-    values = ", ".join(_value(words, value) for words, value in settings)
-    shown = (_joined(settings, str), _joined(settings, _shortened), values, bare)
-    return next((one for one in shown if len(one) <= width), printable(bare, width))
+    settings = {text: _settings_of(printable(text, 400)) for text in texts}
+    for short in (str, _shortened, _nothing):
+        found = {text: _joined(its, short) for text, its in settings.items()}
+        if all(len(one) <= width for one in found.values()):
+            return found
+    return {text: printable(_joined(its, _nothing), width) for text, its in settings.items()}
 
 
 def _settings_of(text: str) -> list[tuple[str, str]]:

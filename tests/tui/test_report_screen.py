@@ -11,6 +11,7 @@ from fake_runs import curve, open_writer, write_run
 from textual.widgets import Input
 
 from alexnet_tui.analysis.contradictions import CONTRADICTIONS
+from alexnet_tui.analysis.integrity import Check, Result
 from alexnet_tui.analysis.published import EXPERIMENTS
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.config.variants import VARIANTS
@@ -593,3 +594,20 @@ def test_a_run_that_still_grows_is_read_anew_and_a_finished_one_is_not(store: St
     assert growing is not None
     assert growing[0] is not known[live][0]
     assert len(growing[0].epochs) == 2
+
+
+def test_what_is_wrong_with_many_records_is_said_once() -> None:
+    uncommitted = Check("code", Result.FAILED, "it was trained by a program with uncommitted changes.")
+    found = [
+        report_source.RunChecks(f"run-{number}", (uncommitted, Check("losses", Result.PASSED))) for number in range(3)
+    ]
+    found.append(report_source.RunChecks("odd", (Check("losses", Result.FAILED, "epoch 3 has none."),)))
+    lines = report_view.records(found, 100).plain.splitlines()
+    assert lines[:6] == [
+        "4 runs checked, 4 with a record that does not agree with itself",
+        "",
+        "✗ 3 runs  code: it was trained by a program with uncommitted changes.",
+        "  run-0, run-1, run-2",
+        "",
+        "✗ odd  losses: epoch 3 has none.",
+    ]

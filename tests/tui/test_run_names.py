@@ -176,19 +176,18 @@ def test_a_setting_that_another_one_tells_is_left_out_of_a_short_name_until_it_d
 
 
 def test_settings_are_abbreviated_before_their_names_are_left_out() -> None:
-    text = "front end literal32, decay of the rate, mirroring no, learning rate 0.01"
-    assert cut_settings(text, 80) == text
-    assert cut_settings(text, 55) == "literal32, decay of the rate, mirroring no, lr 0.01"
-    assert cut_settings(text, 50) == "literal32, rate, mirroring no, 0.01"
-    assert cut_settings(text, 30) == "literal32, rate, no, 0.01"
-    assert cut_settings("schedule inverse-time, weight decay 0, lrn yes", 30) == "inverse-time, wd 0, lrn yes"
-    assert cut_settings(text, 15) == "literal32, rat…"
-
-
-def test_a_value_that_says_nothing_alone_keeps_the_word_for_its_setting() -> None:
-    name = "baseline s0 · learning rate 0.006, schedule inverse-time, weight decay 0, lrn yes"
-    assert cut_name(name, 36) == "basel… s0 · .006, inv, wd 0, lrn yes"
-    assert fewest_cells(name) == len("ba s0 · .006, inv, wd 0, lrn yes")
+    begin = "front end literal32, decay of the rate, mirroring"
+    text, other = f"{begin} no, learning rate 0.01", f"{begin} yes, learning rate 0.01"
+    short = "literal32, decay of the rate, mirroring"
+    for width, first, second in (
+        (80, text, other),
+        (73, text, other),
+        (72, f"{short} no, lr 0.01", f"{short} yes, lr 0.01"),
+        (52, f"{short} no, lr 0.01", f"{short} yes, lr 0.01"),
+        (51, "literal32, rate, no, 0.01", "literal32, rate, yes, 0.01"),
+        (15, "literal32, rat…", "literal32, rat…"),
+    ):
+        assert cut_settings(frozenset({text, other}), width) == {text: first, other: second}, "all in one form"
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """The report as styled text for the console: cards, table, contradictions, provenance; pure."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -247,13 +247,15 @@ def records(found: Sequence[RunChecks], width: int) -> Content:
     num_bad = len({run_id for run_id, _ in bad})
     title = f"{counted(len(found), 'run')} checked, {num_bad or 'none'} with a record that does not agree with itself"
     lines = [Content.styled(cut(title, width), f"bold {'$error' if bad else '$success'}")]
-    for run_id, check in bad[:_MAX_FAILURES]:
-        lines += [
-            Content(""),
-            *hanging(f"✗ {printable(run_id, 60)}  ", f"{check.name}: {check.sentence}", width, label_style="$error"),
-        ]
-    if len(bad) > _MAX_FAILURES:
-        lines += [Content(""), Content.styled(f"and {len(bad) - _MAX_FAILURES} more", "$text-muted")]
+    runs_of = defaultdict[str, list[str]](list)
+    for run_id, check in bad:
+        runs_of[f"{check.name}: {check.sentence}"].append(printable(run_id, 60))
+    for fault, run_ids in list(runs_of.items())[:_MAX_FAILURES]:
+        who = run_ids[0] if len(run_ids) == 1 else counted(len(run_ids), "run")
+        lines += [Content(""), *hanging(f"✗ {who}  ", fault, width, label_style="$error")]
+        lines += hanging("  ", ", ".join(run_ids), width, style="$text-muted") if len(run_ids) > 1 else []
+    if len(runs_of) > _MAX_FAILURES:
+        lines += [Content(""), Content.styled(f"and {len(runs_of) - _MAX_FAILURES} more", "$text-muted")]
     counts: dict[str, Counter[Result]] = {}
     for one in found:
         for check in one.checks:

@@ -220,25 +220,36 @@ def rows_of(now: Snapshot) -> list[QueueRow]:
 
 def columns_of(cells: Sequence[PlannedRun], live: Iterable[LiveRun] = ()) -> tuple[Column[QueueRow, None], ...]:
     """The queue's columns, wide enough for these cells; what tells cells apart comes before the names of runs."""
+    live = list(live)
     where = max((len(one.where) for one in live), default=0)
     group, tried, run = (
         max((len(text) for text in texts), default=0)
         for texts in zip(*((_group(cell), cell.swept, cell.run_id) for cell in cells), strict=True)
     )
     title = "group" if any(_group(cell) != cell.variant for cell in cells) else "variant"
+    state = max((len(_state_text(cell, LiveRun(is_stopping=True))) for cell in cells), default=0)
     shown: list[Column[QueueRow, None]] = [
         Column(key="turn", title="#", width=5, rank=4, align_right=True, cell=_turn_cell),
         Column(key="group", title=title, width=14, narrow=11, max_width=max(14, group), rank=0, cell=_group_cell),
         Column(key="seed", title="seed", width=4, rank=1, align_right=True, cell=_seed_cell),
-        Column(key="state", title="state", width=20, narrow=10, rank=2, cell=_state_cell),
+        Column(key="state", title="state", width=min(20, max(10, state)), narrow=10, rank=2, cell=_state_cell),
         Column(key="epochs", title="epochs", width=9, rank=5, align_right=True, cell=_epochs_cell),
     ]
     if tried:
-        width = max(10, tried)
-        narrow = min(width, _NARROW_SETTINGS)
+        # What is the same in all rows, or told by their states, leaves its room to what tells them apart.
+        told = {"group": len({_group(cell) for cell in cells}) == 1, "seed": len({cell.seed for cell in cells}) == 1}
+        told["epochs"] = all(cell.num_epochs_done in {0, cell.epochs} for cell in cells)
+        shown = [column for column in shown if not told.get(column.key)]
+        width, swept = max(10, tried), frozenset(cell.swept for cell in cells)
         shown.append(
             Column(
-                key="tried", title="tried with", width=width, narrow=narrow, max_width=width, rank=3, cell=_setting_cell
+                key="tried",
+                title="tried with",
+                width=width,
+                narrow=min(width, _NARROW_SETTINGS),
+                max_width=width,
+                rank=3,
+                cell=lambda row, _, cells: (cut_settings(swept, cells)[row.cell.swept], ""),
             )
         )
     if where:
@@ -250,6 +261,11 @@ def columns_of(cells: Sequence[PlannedRun], live: Iterable[LiveRun] = ()) -> tup
 
 def _word(cell: PlannedRun, live: LiveRun) -> str:
     return shown_state(cell.state, is_stopping=live.is_stopping)
+
+
+def _state_text(cell: PlannedRun, live: LiveRun) -> str:
+    state = _word(cell, live) + (f" ({cell.reason})" if cell.reason else "")
+    return f"{sign_of(cell)} {printable(state, 64)}"
 
 
 def _turn_cell(row: QueueRow, context: None, width: int) -> columns.StyledText:
@@ -265,17 +281,11 @@ def _seed_cell(row: QueueRow, context: None, width: int) -> columns.StyledText:
 
 
 def _state_cell(row: QueueRow, context: None, width: int) -> columns.StyledText:
-    cell = row.cell
-    state = _word(cell, row.live) + (f" ({cell.reason})" if cell.reason else "")
-    return cut(f"{sign_of(cell)} {printable(state, 64)}", width), tone_of(cell)
+    return cut(_state_text(row.cell, row.live), width), tone_of(row.cell)
 
 
 def _epochs_cell(row: QueueRow, context: None, width: int) -> columns.StyledText:
     return cut(f"{row.cell.num_epochs_done}/{row.cell.epochs}", width), ""
-
-
-def _setting_cell(row: QueueRow, context: None, width: int) -> columns.StyledText:
-    return cut_settings(row.cell.swept, width), ""
 
 
 def _where_cell(row: QueueRow, context: None, width: int) -> columns.StyledText:

@@ -1082,6 +1082,8 @@ def test_what_all_cells_have_leaves_its_room_to_what_they_are_tried_with() -> No
     assert [set(row) for row in rows] == [{"turn", "state", "tried"}] * 36
     assert rows[0]["tried"] == "literal32, decay of weights, mirroring yes, lr 0.003"
     assert rows[-1]["tried"] == "keras-same, decay of the rate, mirroring no, lr 0.01"
+    assert texts_of(cells, 46)[0] == {"state": "✓ finished", "tried": "literal32, weights, yes, 0.003"}
+    assert texts_of(cells, 38)[0] == {"tried": "literal32, weights, yes, 0.003"}
 
 
 @pytest.mark.parametrize("protocol", [name for name, one in PROTOCOLS.items() if one.swept])

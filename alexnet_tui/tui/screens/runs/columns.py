@@ -212,7 +212,7 @@ COLUMNS: tuple[Column, ...] = (
         title="run",
         width=16,
         narrow=12,
-        max_width=60,
+        max_width=90,
         rank=1,
         cell=_name,
         order=lambda row, _: row.name.lower(),
@@ -396,6 +396,8 @@ def columns_for(rows: Sequence[RunRow], sort: str = CREATED.key) -> list[Column]
     for key, words in texts.items():
         longest = max(map(cell_len, words), default=0)
         changed[key] = {"max_width": max(BY_KEY[key].width, min(BY_KEY[key].max_width, longest))}
+        if key in _SETTINGS:  # Their ends tell them apart: keras-same and keras-valid.
+            changed[key]["width"] = changed[key]["max_width"]
     # Long names tell runs apart by their settings, whose values want room before the less important columns.
     needed = max((fewest_cells(row.short_name) for row in rows if not row.is_labelled), default=0)
     wanted = min(_LONG_NAME_WIDTH, max(_NAME_WIDTH, needed))

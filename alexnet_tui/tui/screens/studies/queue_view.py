@@ -248,7 +248,7 @@ def columns_of(cells: Sequence[PlannedRun], live: Iterable[LiveRun] = ()) -> tup
                 width=width,
                 narrow=min(width, _NARROW_SETTINGS),
                 max_width=width,
-                rank=3,
+                rank=0 if told["group"] else 3,
                 cell=lambda row, _, cells: (cut_settings(swept, cells)[row.cell.swept], ""),
             )
         )

@@ -185,6 +185,8 @@ def test_sets_of_claims_are_listed_and_shown(run: Run) -> None:
     assert re.search(
         r"^  final_test +Test last 5: Mean test accuracy of the last five epochs;", listed.out, re.MULTILINE
     )
+    units = {line.split()[0]: line[line.index("[") :] for line in listed.out.splitlines() if line.endswith("]")}
+    assert (units["gap"], units["t25"], units["test_loss"]) == ("[points]", "[ratio]", "[nats or ratio]")
     shown = run("claims", "show", "paper2012")
     assert "weight-decay-lowers-the-training-error" in shown.out
     study = run("claims", "show", "study").out

@@ -30,7 +30,7 @@ _UNDECIDABLE: Mapping[str, str] = {
     },
 }
 """Settings in which the groups of a claim may not differ, and why."""
-_UNITS: Mapping[Unit, Sequence[EffectUnit]] = {
+UNITS: Mapping[Unit, Sequence[EffectUnit]] = {
     Unit.PERCENT: ("points", "ratio"),
     Unit.POINTS: ("points",),
     Unit.EPOCHS: ("ratio",),
@@ -79,7 +79,7 @@ def faults(claim: Claim, overrides: Mapping[str, str]) -> Iterator[str]:
             what = f"there is no metric {printable(name, 60)!r}; {nearest(name, METRICS)}"
             yield f"{what} `{shell_command('claims')}` says what each is."
     metric = METRICS.get(claim.metric)
-    if metric and claim.unit not in (fitting := _UNITS[metric.unit]):
+    if metric and claim.unit not in (fitting := UNITS[metric.unit]):
         needed = " or ".join("a ratio" if one == "ratio" else one for one in fitting)
         yield f"{_COMPARED[claim.unit]}; {metric.heading} needs {needed}."
     undecidable = [reason for field in claim.group if (reason := _UNDECIDABLE.get(field))]

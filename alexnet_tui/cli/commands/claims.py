@@ -45,10 +45,12 @@ def list_sets(context: typer.Context, as_json: options.AsJson = False) -> int:
     for name, claims in sets.items():
         sys.stdout.write(f"{name}: {counted(len(claims), 'claim')}\n")
         sys.stdout.write("".join(f"  {claim.name}\n" for claim in claims))
-    sys.stdout.write("metrics that a claim may name\n")
+    from alexnet_tui.analysis.verdict.claim_checks import UNITS
+
+    sys.stdout.write("metrics that a claim may name, and the units of its effect\n")
     width = max(map(len, METRICS))
     for name, metric in METRICS.items():
-        sys.stdout.write(f"  {name:{width}}  {metric.heading}: {metric.help}\n")
+        sys.stdout.write(f"  {name:{width}}  {metric.heading}: {metric.help} [{' or '.join(UNITS[metric.unit])}]\n")
     say("`alexnet-tui claims show NAME` shows a set; `alexnet-tui study new STUDY --claims NAME` registers it.")
     return ExitCode.DONE
 

@@ -12,7 +12,7 @@ from textual.events import MouseScrollDown, MouseScrollUp
 
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.runs.follow import load
-from alexnet_tui.runs.run_files import KERNELS, kernels_file
+from alexnet_tui.runs.run_files import KERNELS, PREDICTIONS_FILE, kernels_file
 from alexnet_tui.runs.store import Store
 from alexnet_tui.tui.pictures.captions import image_captions, kernel_captions, matrix_captions
 from alexnet_tui.tui.pictures.column import PictureColumn
@@ -203,6 +203,13 @@ async def test_the_worst_mistakes_are_in_order_and_none_is_passed_over(store: St
             await driver.press("right")
 
 
+def test_the_reference_runs_that_keep_pictures_are_those_of_seed_0() -> None:
+    """As a run without pictures says."""
+    store = Store(Path(__file__).parents[2] / "runs" / "reference")
+    records = {run.id: run.config.seed for run in store.list().runs}
+    assert {seed for run_id, seed in records.items() if (store.path(run_id) / PREDICTIONS_FILE).exists()} == {0}
+
+
 @driven
 async def test_runs_without_pictures_and_with_damaged_ones_say_why(store: Store) -> None:
     bare, stopped = write_run(store, CONFIG).id, write_run(store, RunConfig(epochs=30, seed=2), epochs_done=3).id
@@ -211,7 +218,7 @@ async def test_runs_without_pictures_and_with_damaged_ones_say_why(store: Store)
     (store.path(damaged) / "predictions.npz").write_bytes(b"\x1b]0;x\x07")
     async with console(store, size=(200, 24)) as driver:  # No sentence is wrapped.
         await open_pictures(driver, bare)
-        assert "No kernels are kept with this run." in driver.text()
+        assert "No kernels are kept with this run. Runs that are trained here keep theirs, and so do" in driver.text()
         await driver.press("m")
         assert "No answers on the test images are kept with this run" in driver.text()
         await driver.press("left", "enter", "m", "down", "plus")  # Nothing to move in; nothing happens.

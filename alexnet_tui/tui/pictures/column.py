@@ -51,10 +51,12 @@ _MOST_MISTAKES = 200
 _SIDE_FROM = 120
 _CAPTION_LINES = 2
 _READING = "Reading …"
-_NO_KERNELS = "No kernels are kept with this run."
+_WHO_KEEPS = "Runs that are trained here keep theirs, and so do the reference runs of seed 0."
+_NO_KERNELS = f"No kernels are kept with this run. {_WHO_KEEPS}"
 _NO_KERNELS_YET = "The first kernels are stored before the first update."
 _NO_PREDICTIONS = (
     "No answers on the test images are kept with this run; the matrix and the mistakes are made from them."
+    f" {_WHO_KEEPS}"
 )
 _NO_PREDICTIONS_YET = (
     "A run writes its answers on the test images when it has finished; the matrix and the mistakes are made from them."

@@ -151,8 +151,10 @@ def _record_files(folder: Folder, above: Parts = (), *, with_checkpoints: bool) 
         if limit_of(parts):
             yield folder, parts
         elif stat.S_ISDIR(status.st_mode) and len(parts) < DEEPEST and not is_hidden(name):
-            with folder.make_folder(name) as below:  # It is there.
-                yield from _record_files(below, parts, with_checkpoints=with_checkpoints)
+            below = folder.folder(name)
+            if below is not None:  # A trainer may have removed an old checkpoint just now.
+                with below:
+                    yield from _record_files(below, parts, with_checkpoints=with_checkpoints)
 
 
 def _study_files(path: Path) -> Iterator[tuple[Folder, Parts]]:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 _MAX_RECORD_BYTES = 1 << 12
+_MAX_STEP = 2**53 - 1
+"""Counted from 1, it still is a number of steps that an event may have."""
 _FLOAT, _DOUBLE = 1, 2
 """Types of a tensor."""
 
@@ -75,7 +77,7 @@ def scalars_in(event: bytes) -> Iterator[tuple[str, Point]]:
                 summaries.append(value)
     for summary in summaries:
         for number, value in _fields(summary):
-            if number == 1 and isinstance(value, bytes) and (scalar := _scalar(value)) and 0 <= step <= 2**53:
+            if number == 1 and isinstance(value, bytes) and (scalar := _scalar(value)) and 0 <= step <= _MAX_STEP:
                 yield scalar[0], Point(step, wall if 0 <= wall <= 1e11 else 0.0, scalar[1])
 
 

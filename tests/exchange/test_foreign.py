@@ -13,7 +13,7 @@ from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import StoreError, UsageError
 from alexnet_tui.exchange import csv_history
 from alexnet_tui.exchange.csv_history import read_csv
-from alexnet_tui.exchange.foreign import column_of, parse_columns
+from alexnet_tui.exchange.foreign import column_of, create_foreign, parse_columns
 from alexnet_tui.exchange.log_history import read_logs
 from alexnet_tui.exchange.tensorboard import read_tensorboard, write_tensorboard
 from alexnet_tui.exchange.tensorboard_records import _bytes, _frame, _varint, _wall_field, version_record
@@ -22,6 +22,7 @@ from alexnet_tui.runs import store as runs_store
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.record import RunRecord, read_record
+from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import MISSING
 from alexnet_tui.tui.run_names import Name
@@ -317,6 +318,14 @@ def test_fault_23_a_log_whose_clock_was_set_back_takes_no_time_back(tmp_path: Pa
     write_log(tmp_path, *(scalar("train_loss", step, 1.0, wall=wall) for step, wall in enumerate(walls, 1)))
     ((found,), _) = read_logs(tmp_path, {})
     assert [row["elapsed_seconds"] for row in found.rows] == [0.0, 60.0, 60.0, 120.0]
+
+
+def test_the_largest_step_counted_from_1_is_one_that_a_record_may_have(store: Store, tmp_path: Path) -> None:
+    write_log(tmp_path, *(scalar("train_loss", step, 1.0) for step in (0, 5, 2**53 - 1, 2**53, 2**60)))
+    ((found,), _) = read_logs(tmp_path, {})
+    record, _ = create_foreign(store, found, {}, format_name="tensorboard", source="logs")
+    history, state = load(store, record.id)
+    assert (list(history.epochs["step"]), state, history.bad_lines) == ([1, 6, 2**53], State.FINISHED, 0)
 
 
 def test_damage_is_named_and_what_came_before_it_is_kept(tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def delete_runs(
     more = [f"and {len(deletable) - _MAX_NAMED} more"] if len(deletable) > _MAX_NAMED else []
     rest = [f"{counted(kept, 'running or reference run')} will stay."] if kept else []
     rest.append("This cannot be undone.")
-    named = {run_id: session.label_of(run_id) for run_id in deletable[:_MAX_NAMED]}
+    named = {run_id: session.listed_name(run_id) for run_id in deletable[:_MAX_NAMED]}
 
     def measure() -> list[str]:
         from alexnet_tui.studies import deletion  # Not needed to start.
@@ -217,4 +217,4 @@ def deletion_summary(session: Session, run_id: str) -> str:
     if num_checkpoints:
         parts.append(counted(num_checkpoints, "checkpoint"))
     parts.append(format_bytes(size_bytes))
-    return f"{session.label_of(run_id)}: {', '.join(parts)}"
+    return f"{session.listed_name(run_id)}: {', '.join(parts)}"

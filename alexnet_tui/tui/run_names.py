@@ -297,6 +297,9 @@ class RunNames:
         self._groups: dict[str, _Namesakes] = {}
         self._group_of: dict[str, _Namesakes] = {}
 
+    def __contains__(self, run_id: object) -> bool:
+        return run_id in self._group_of
+
     def __getitem__(self, run_id: str) -> Name:
         return self._group_of[run_id].name_of(run_id)
 

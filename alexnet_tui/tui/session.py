@@ -146,6 +146,11 @@ class Session:
         label = (notes.label if notes else "") or (history.record.label if history else "")
         return printable(label.strip() or run_id, 120)
 
+    def listed_name(self, run_id: str) -> str:
+        """What the list of runs calls a run: its label, or variant, seed and what sets it apart from others."""
+        label = self.label_of(run_id)
+        return self.names[run_id].full if label == run_id and run_id in self.names else label
+
     def label_of_runs(self, run_ids: Sequence[str]) -> str:
         """What to call one run, or how many runs there are."""
         return self.label_of(run_ids[0]) if len(run_ids) == 1 else counted(len(run_ids), "run")

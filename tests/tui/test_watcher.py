@@ -1,6 +1,8 @@
 """The watcher: in step with the disk, and quiet while nothing happens."""
 
 import os
+import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from alexnet_tui.runs.run_files import EVENTS_FILE
 from alexnet_tui.runs.run_ids import REFERENCE
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
+from alexnet_tui.tui.watch import follower
 from alexnet_tui.tui.watch.watcher import RunsWatcher, newest
 
 
@@ -617,3 +620,119 @@ def test_a_run_something_was_asked_of_is_looked_at_like_a_live_one(
     watcher.poll()
     assert watcher.states[asked] is State.RUNNING
     os.close(lock)
+
+
+class Folders:
+    """Trainers, people and slow copies at work in a runs folder, by chance."""
+
+    def __init__(self, store: Store, watcher: RunsWatcher, clock: Clock, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.store, self.watcher, self.clock = store, watcher, clock
+        self.locks: dict[str, int] = {}
+        self.acts = (
+            self.make,
+            self.log,
+            self.end,
+            self.begin,
+            self.leave,
+            self.leave,
+            self.delete,
+            self.hide,
+            self.look,
+        )
+
+    def act(self) -> None:
+        """One thing happens to one run."""
+        self.chance.choice(self.acts)(self.chance.choice(self.store.ids() or [""]))
+        if self.chance.random() < 0.5:
+            self.clock.now += self.chance.choice((0.0, 0.3, 1.1, 4.0))
+            self.watcher.poll()
+
+    def make(self, _: str) -> None:
+        config = RunConfig(seed=self.chance.randrange(10**6), epochs=9)
+        if len(self.store.ids()) > 2:
+            return
+        if self.chance.random() < 0.5:
+            self.store.create(config)
+        else:
+            write_run(self.store, config, epochs_done=self.chance.randrange(3), finish=False)
+
+    def log(self, run_id: str) -> None:
+        if run_id and (count := self.chance.choice((0, 0, 10, 40))):
+            with open_writer(self.store.path(run_id)) as writer:
+                for step in range(count):
+                    writer.write(a_step(2, step + 1))
+                if self.chance.random() < 0.5:
+                    writer.write(curve(self.chance.randint(1, 5), 9))
+
+    def end(self, run_id: str) -> None:
+        self.append(run_id, ev.Stopped(epoch=1, step=10, reason="asked to stop"))
+
+    def begin(self, run_id: str) -> None:
+        if run_id and run_id not in self.locks:
+            self.locks[run_id] = take_lock(self.store.path(run_id))
+            write_owner(self.locks[run_id], 2**22 + 1, self.clock.now)
+            if self.chance.random() < 0.5:
+                self.append(run_id, ev.Resumed(epoch=1, step=10, checkpoint="e0001", bit_exact=True))
+            if self.chance.random() < 0.5:
+                self.log(run_id)
+                self.leave(run_id)
+
+    def leave(self, run_id: str) -> None:
+        if run_id in self.locks:
+            os.close(self.locks.pop(run_id))
+
+    def delete(self, run_id: str) -> None:
+        if run_id:
+            self.leave(run_id)
+            shutil.rmtree(self.store.path(run_id))
+
+    def hide(self, run_id: str) -> None:
+        """A record is missing for some time, as while a run is copied here."""
+        if run_id:
+            record = self.store.path(run_id) / "run.json"
+            content = record.read_bytes()
+            record.unlink()
+            later(self.watcher, self.clock, polls=self.chance.randrange(30))
+            record.write_bytes(content)
+
+    def look(self, run_id: str) -> None:
+        self.watcher.open(run_id)
+        later(self.watcher, self.clock, polls=self.chance.randrange(3))
+        self.watcher.close(run_id)
+
+    def append(self, run_id: str, *events: ev.Event) -> None:
+        if run_id:
+            with open_writer(self.store.path(run_id)) as writer:
+                for event in events:
+                    writer.write(event)
+
+
+def seen(watcher: RunsWatcher) -> dict[str, tuple[object, ...]]:
+    """What a watcher shows of each run."""
+    return {
+        run_id: (watcher.states[run_id], history.num_epochs_done, history.attempts, list(history.epochs["epoch"]))
+        for run_id, history in watcher.histories.items()
+    }
+
+
+@pytest.mark.parametrize("slice_bytes", [500, None])
+def test_who_watched_all_along_sees_what_who_begins_now_does(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, slice_bytes: int | None
+) -> None:
+    if slice_bytes:
+        monkeypatch.setattr(follower, "_SLICE_BYTES", slice_bytes)
+        monkeypatch.setattr(follower, "_CHUNK_BYTES", slice_bytes)
+    for seed in range(80):
+        store = Store(tmp_path / str(seed))
+        watcher = RunsWatcher(store, clock=clock)
+        folders = Folders(store, watcher, clock, seed)
+        for _ in range(25):
+            folders.act()
+        later(watcher, clock, polls=40)
+        fresh = RunsWatcher(store, clock=clock)
+        later(fresh, clock)
+        assert seen(watcher) == seen(fresh), seed
+        assert watcher.problems == {}
+        for run_id in list(folders.locks):
+            folders.leave(run_id)

@@ -41,6 +41,16 @@ _NOTE_RUN = "import sys; open(sys.argv[1], 'a').write(' '.join(sys.argv[2:]) + c
 
 
 @driven
+async def test_marked_runs_and_the_one_under_the_cursor_are_asked_for_by_the_names_of_the_list(store: Store) -> None:
+    for seed in range(4):
+        write_run(store, RunConfig(epochs=1, seed=seed, learning_rate=0.1), label="" if seed else "mine")
+    async with console(store) as c:
+        await c.press("space", "space", "space", "D")
+        for text in ("Delete which?", "3 marked runs: baseline s3; baseline s2; …", "mine, under the cursor"):
+            assert text in c.text()
+
+
+@driven
 async def test_what_just_vanished_is_said_to_be_gone(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch_loop, "_QUIET_SECONDS", 60.0)  # The row is still there when the key is pressed.
     run_id = write_run(store, RunConfig(epochs=1)).id

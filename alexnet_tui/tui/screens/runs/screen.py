@@ -22,6 +22,7 @@ from alexnet_tui.text import counted, printable
 from alexnet_tui.tui import note_edits, run_actions
 from alexnet_tui.tui.keys import Keys, new_run_key, row_keys
 from alexnet_tui.tui.notifications import notify
+from alexnet_tui.tui.run_names import cut_name
 from alexnet_tui.tui.screens.runs.columns import (
     BY_KEY,
     COLUMNS,
@@ -44,7 +45,7 @@ from alexnet_tui.tui.widgets.table import LineTable
 
 _key = Keys("runs")
 _WITHOUT_RUNS = {"first_run", "app.place('new')", "help", "leave"}
-_MOST_NAMED = 3
+_MOST_NAMED, _NAME_CELLS = 2, 20
 _REFRESH_SECONDS = 0.5
 _PREVIEW_SECONDS = 0.06
 _AGE_SECONDS = 10.0
@@ -430,12 +431,12 @@ class RunsScreen(Screen[None]):
             if choice is not None:
                 then(self, self.session, marked if choice == "marked" else here)
 
-        names = [printable(self.session.label_of(run_id), 40) for run_id in marked[:_MOST_NAMED]]
-        more = len(marked) - len(names)
-        listed = ", ".join([*names, *([f"{more} more"] if more else [])])
+        rows = [self._rows[run_id] for run_id in marked if run_id in self._rows]
+        names = [cut_name(one.short_name, _NAME_CELLS) for one in rows[:_MOST_NAMED]]
+        listed = "; ".join([*names, *(["…"] if len(marked) > len(names) else [])])
         choices = [
             ("marked", f"{counted(len(marked), 'marked run')}: {listed}"),
-            ("here", f"{row.name}, under the cursor"),
+            ("here", f"{cut_name(row.short_name, 2 * _NAME_CELLS)}, under the cursor"),
         ]
         self.app.push_screen(ChoiceScreen(f"{action} which?", choices), answer)
 

@@ -8,7 +8,7 @@ the record says. Whatever the ledger has not noted yet is added by the next who 
 
 import heapq
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from operator import attrgetter
 
 import msgspec
@@ -129,6 +129,45 @@ def update(store: Store, plan: Plan, members: Mapping[str, int] | None = None) -
     return ledger.append_made(study_files.make_folder(store, plan.name), make)
 
 
+def note_made(store: Store, plan: Plan, run_ids: Mapping[int, str], new: Collection[int]) -> None:
+    """Write which runs were made for a plan, as far as its ledger does not name them: a crash may have lost lines.
+
+    Args:
+        run_ids: Cell to run.
+        new: Cells whose runs were made just now; a new run may have the id of a deleted one.
+
+    Raises:
+        StoreError: The ledger cannot be written.
+    """
+
+    def make(found: Ledger) -> list[Entry]:
+        named = {entry.run for entry in found.entries}
+        made = [
+            Entry(kind="made", cell=cell, run=run_id)
+            for cell, run_id in sorted(run_ids.items())
+            if cell in new or (run_id not in named and not _is_another(store, plan, cell, run_id))
+        ]
+        return _begun(found, plan, made)
+
+    ledger.append_made(study_files.make_folder(store, plan.name), make)
+
+
+def _is_another(store: Store, plan: Plan, cell: int, run_id: str) -> bool:
+    """Whether a run is there, and was not made for a cell of a plan."""
+    try:
+        record = store.record(run_id)
+    except StoreError:
+        return False
+    return not (plan.has_made(record) and record.config == plan.configs[cell])
+
+
+def _begun(found: Ledger, plan: Plan, new: list[Entry]) -> list[Entry]:
+    """Entries for a ledger, behind the line that it was rebuilt where it has no beginning."""
+    if new and not any(entry.is_beginning for entry in found.entries):
+        return [Entry(kind="rebuilt", plan_sha256=plan.sha256), *new]
+    return new
+
+
 def _finished_before_they_were_gone(found: Ledger) -> dict[str, Entry]:
     """Runs whose folder was gone when it was last looked for, to how they had finished."""
     gone = {entry.run for entry in found.entries if entry.kind == "deleted"}
@@ -202,9 +241,7 @@ def _missing(
         for run_id, cell in known.items()
         if last.get(run_id) != "deleted" and not _exists(store, run_id)
     ]
-    if new and not any(entry.kind in {"registered", "rebuilt"} for entry in found.entries):
-        new.insert(0, Entry(kind="rebuilt", plan_sha256=plan.sha256))
-    return new
+    return _begun(found, plan, new)
 
 
 def _noted(found: Ledger) -> dict[str, list[Entry]]:
@@ -252,7 +289,7 @@ def _problems_with_plan(plan: Plan, found: Ledger) -> Iterator[Problem]:
     """Where a ledger is not that of a plan from its beginning."""
     if plan.v >= LEDGER_SINCE and not found.entries:
         yield Problem("the ledger is missing; this plan was written together with one.")
-    plans = [entry for entry in found.entries if entry.kind in {"registered", "rebuilt"}]
+    plans = [entry for entry in found.entries if entry.is_beginning]
     if plans and plan.sha256 not in {entry.plan_sha256 for entry in plans}:
         yield Problem("the ledger was written for another plan: this plan's hash is not in it.")
     runs_before = [entry for entry in found.entries if entry.run and entry.seq < max((p.seq for p in plans), default=0)]

@@ -67,6 +67,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     previous: str = ""
 
     @property
+    def is_beginning(self) -> bool:
+        """Whether the account of a plan begins here."""
+        return self.kind in {"registered", "rebuilt"}
+
+    @property
     def is_finish(self) -> bool:
         """Whether a run reached its last epoch."""
         return self.kind == "ended" and self.outcome == "finished"

@@ -1,7 +1,7 @@
 """The planned runs of a study: the state of each, which are made, and which of them need training.
 
-``cells.json`` in ``runs/studies/NAME/`` says which run serves which cell of the plan, so that a deleted or failed run
-is never replaced in silence.
+``cells.json`` in ``runs/studies/NAME/`` says which run serves which cell of the plan, and so does the ledger, so that a
+deleted or failed run is never replaced in silence.
 """
 
 from collections import Counter, defaultdict
@@ -21,7 +21,7 @@ from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.runs.state import State, are_settings_at_fault, shown_word
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import ledger, study_files, study_queue
+from alexnet_tui.studies import bookkeeping, ledger, study_files, study_queue
 from alexnet_tui.studies.ledger import Entry
 from alexnet_tui.studies.plan import LEDGER_SINCE, Plan, check_clock, load_plan
 from alexnet_tui.studies.study_queue import Queue
@@ -119,8 +119,9 @@ def _cell(plan: Plan, index: int, run_id: str, find: Find, *, is_cancelled: bool
             history, state = found
     except StoreError as error:  # One damaged run must not hide or hold up all others.
         state, problem = PlannedRunState.UNREADABLE, error.reason
-    if history is not None and not plan.has_made(history.record):  # It must not be stopped or trained in its name.
-        problem = f"{printable(run_id, 80)} is no run of this study."
+    # Another run must not be stopped or trained in its name, nor be noted as this cell's.
+    if history is not None and not (plan.has_made(history.record) and history.record.config == config):
+        problem = f"{printable(run_id, 80)} is no run of this cell of the study."
         history, state, run_id = None, PlannedRunState.UNREADABLE, ""
     if is_cancelled and state in _UNFINISHED:
         state = PlannedRunState.CANCELLED
@@ -166,49 +167,35 @@ def prepare(store: Store, plan: Plan) -> list[str]:
         StoreError: The runs folder cannot be written, or the clock is behind the plan.
     """
     with study_files.exclusive(store):
-        noted, run_ids = _noted_runs(store, plan), _runs_of_cells(store, plan)
+        run_ids = _runs_of_cells(store, plan)
         if len(run_ids) < len(plan.configs):
             check_clock(store, plan)
         command = ("alexnet-tui", "study", "run", plan.name)
-        folder = study_files.make_folder(store, plan.name)
+        folder, new = study_files.make_folder(store, plan.name), set[int]()
         for index, config in enumerate(plan.configs):
             if index not in run_ids:
+                new.add(index)
                 run_ids[index] = store.create(
                     config, label=plan.label, argv=command, study=plan.name, plan_sha256=plan.sha256
                 ).id
-        new = {index: run_ids[index] for index in sorted(run_ids.keys() - noted.keys())}
-        if new and plan.v >= LEDGER_SINCE:  # Whoever trains them, and if they vanish: they are known of.
-            ledger.append_made(folder, lambda found: _made_entries(found, new))
+        if plan.v >= LEDGER_SINCE:  # Whoever trains them, and if they vanish: they are known of.
+            bookkeeping.note_made(store, plan, run_ids, new)
         cells = {str(index): run_id for index, run_id in sorted(run_ids.items())}
         study_files.write_json(folder / CELLS_FILE, {**cells, _PLAN: plan.sha256})
     return [run_ids[index] for index in range(len(plan.configs))]
 
 
-def _made_entries(found: ledger.Ledger, run_ids: Mapping[int, str]) -> list[Entry]:
-    """Lines for runs of cells that a ledger does not name; a process that died may have made some of them."""
-    last = {entry.run: entry.kind for entry in found.entries}  # The id of a deleted run may be another run's now.
-    return [
-        Entry(kind="made", cell=index, run=run_id)
-        for index, run_id in run_ids.items()
-        if last.get(run_id, "deleted") == "deleted"
-    ]
-
-
-def _noted_runs(store: Store, plan: Plan) -> dict[int, str]:
-    """Positions in the plan to run ids, as ``cells.json`` has them: what it names is in the ledger already."""
+def _runs_of_cells(store: Store, plan: Plan) -> dict[int, str]:
+    """Positions in the plan to run ids: as written down; else as the ledger and then the runs' own records say."""
     path = study_files.folder_path(store, plan.name) / CELLS_FILE
     content = read_small(path)
     noted = study_files.decode(path, content, dict[str, str]) if content else {}
     if noted.get(_PLAN, plan.sha256) != plan.sha256:  # It is an earlier plan's of this name.
-        return {}
-    return {index: noted[str(index)] for index in range(len(plan.configs)) if str(index) in noted}
-
-
-def _runs_of_cells(store: Store, plan: Plan) -> dict[int, str]:
-    """Positions in the plan to run ids: as written down, else, after a crash, as the runs' own records say."""
-    run_ids = _noted_runs(store, plan)
+        noted = {}
+    run_ids = {index: noted[str(index)] for index in range(len(plan.configs)) if str(index) in noted}
     if len(run_ids) == len(plan.configs):
         return run_ids
+    run_ids = _runs_in_ledger(store, plan) | run_ids
     cells = plan.cells
     taken = set(run_ids.values())
     for record in reversed(store.list().runs):  # The oldest run of a cell is the one that counts.
@@ -216,6 +203,26 @@ def _runs_of_cells(store: Store, plan: Plan) -> dict[int, str]:
         if index is not None and record.id not in taken and store.is_in(record.id):
             run_ids.setdefault(index, record.id)
     return run_ids
+
+
+def _runs_in_ledger(store: Store, plan: Plan) -> dict[int, str]:
+    """Positions in the plan to the runs that its ledger names: who is gone is not made anew.
+
+    Of several the first that finished, else the first that is there, else the first.
+    """
+    entries = ledger.read_file(study_files.folder_path(store, plan.name) / ledger.LEDGER_FILE).entries
+    begins = max(
+        (place for place, entry in enumerate(entries) if entry.is_beginning and entry.plan_sha256 == plan.sha256),
+        default=len(entries),
+    )  # What is before that is an earlier plan's of this name.
+    of_cell = defaultdict[int, list[Entry]](list)
+    for entry in entries[begins:]:
+        if entry.run and entry.cell is not None and 0 <= entry.cell < len(plan.configs):
+            of_cell[entry.cell].append(entry)
+    return {
+        cell: max(named, key=lambda entry: 2 if entry.is_finish else store.is_in(entry.run)).run
+        for cell, named in of_cell.items()
+    }
 
 
 def run_ids(folder: Path) -> set[str]:

@@ -1,6 +1,8 @@
 """Which run serves which cell of a plan, and the state of each."""
 
+import contextlib
 import functools
+import shutil
 
 import fake_trainer
 import pytest
@@ -45,6 +47,64 @@ def test_the_ledger_names_each_run_once_wherever_the_making_of_runs_was_cut_off(
     (store.root / "studies" / "report" / "cells.json").unlink()
     assert planned_runs.prepare(store, plan) == first
     assert made_lines(store, plan) == list(enumerate(first))
+
+
+def remove_behind_our_back(store: Store, *run_ids: str) -> None:
+    for run_id in run_ids:
+        shutil.rmtree(store.root / run_id)
+
+
+def test_a_run_that_is_gone_with_the_list_of_cells_is_not_made_anew(store: Store, plan: Plan) -> None:
+    first = planned_runs.prepare(store, plan)
+    remove_behind_our_back(store, first[1])
+    (store.root / "studies" / "report" / "cells.json").unlink()
+    assert states(store, plan) == ["queued", "deleted", "queued", "queued"]
+    assert [cell.state for cell in work(store, plan)] == ["finished", "deleted", "finished", "finished"]
+    assert planned_runs.prepare(store, plan) == first
+    account = bookkeeping.account(bookkeeping.read(store, plan))
+    assert account.deleted == {first[1]: "found missing"}
+    assert account.counted == {cell: first[cell] for cell in (0, 2, 3)}
+
+
+def test_of_several_runs_of_a_cell_the_first_that_finished_serves_it(store: Store, plan: Plan) -> None:
+    gone, *_ = planned_runs.prepare(store, plan)
+    remove_behind_our_back(store, gone)
+    first, second = (
+        store.create(plan.configs[0], study=plan.name, plan_sha256=plan.sha256, label=label).id for label in "ab"
+    )
+    with contextlib.ExitStack() as stack:
+        for run_id in (second, first):
+            writer = stack.enter_context(open_writer(store.path(run_id)))
+            writer.write(started(plan.configs[0]))
+            writer.write(ev.Finished(epoch=2, step=2, train_seconds=1.0, elapsed_seconds=1.0))
+            bookkeeping.update(store, plan)
+    (store.root / "studies" / "report" / "cells.json").unlink()
+    assert planned_runs.status(store, plan)[0].run_id == second
+    remove_behind_our_back(store, second)
+    assert (planned_runs.status(store, plan)[0].run_id, states(store, plan)[0]) == (second, "deleted")
+
+
+def test_runs_whose_lines_were_lost_get_them_though_the_list_of_cells_is_whole(store: Store, plan: Plan) -> None:
+    first = planned_runs.prepare(store, plan)
+    ledger = store.root / "studies" / "report" / "ledger.jsonl"
+    ledger.write_bytes(ledger.read_bytes().splitlines(keepends=True)[0])
+    remove_behind_our_back(store, first[3])
+    planned_runs.prepare(store, plan)
+    assert made_lines(store, plan) == list(enumerate(first))
+    assert bookkeeping.account(bookkeeping.read(store, plan)).deleted == {first[3]: "found missing"}
+
+
+def test_a_cell_that_names_the_run_of_another_cell_writes_nothing_into_the_ledger(store: Store, plan: Plan) -> None:
+    run_ids = planned_runs.prepare(store, plan)
+    mine = store.create(RunConfig(epochs=50)).id
+    swapped = {"0": mine, "1": run_ids[2], "2": run_ids[1], "3": run_ids[3]}
+    study_files.write_json(store.root / "studies" / "report" / "cells.json", swapped)
+    assert [cell.state for cell in work(store, plan)] == ["unreadable"] * 3 + ["finished"]
+    assert made_lines(store, plan) == list(enumerate(run_ids))
+    (store.root / "studies" / "report" / "cells.json").unlink()
+    assert [cell.state for cell in work(store, plan)] == ["finished"] * 4
+    account = bookkeeping.account(bookkeeping.read(store, plan))
+    assert (account.counted, account.repeated) == (dict(enumerate(run_ids)), {})
 
 
 def test_runs_of_an_earlier_plan_of_the_name_serve_no_cell_of_a_new_one(store: Store) -> None:

@@ -70,13 +70,18 @@ def num_multiply_adds(architecture: Architecture) -> int:
     return sum(row.num_multiply_adds for row in layer_table(architecture))
 
 
-def memory_bytes(config: RunConfig, num_classes: int) -> int:
+def memory_bytes(config: RunConfig, num_classes: int, num_images: int) -> int:
     """About what weights, their gradients, momentum, and one batch's activations take.
 
     The library itself and the data set come on top.
+
+    Args:
+        config: The run.
+        num_classes: Classes of its data set.
+        num_images: Images of its epoch; a batch has no more.
     """
     architecture = config.architecture(num_classes)
     weights = num_parameters(architecture) * _BYTES["fp32"] * _COPIES_OF_WEIGHTS
     units = sum(math.prod(row.shape) for row in layer_table(architecture))
-    activations = 2 * units * config.batch_size * _BYTES.get(config.precision, _BYTES["fp32"])
+    activations = 2 * units * min(config.batch_size, num_images) * _BYTES.get(config.precision, _BYTES["fp32"])
     return weights + activations

@@ -405,14 +405,15 @@ class RunHistory(msgspec.Struct):
         if self.started is None or self.final is not None:
             return None
         left = max(0, self.total_steps - self.step)
+        images_per_step = self.started.num_train_images / max(1, self.started.steps_per_epoch)
         rate = self._recent_rate()
         if len(self.epochs) and self.epochs["step"][-1]:
             usual = self._seconds_per_step("train_seconds")
             # The steps since then say whether the machine has become faster or slower.
-            change = self.record.config.batch_size / rate / usual if rate and usual > 0 else 1
+            change = images_per_step / rate / usual if rate and usual > 0 else 1
             return left * self._seconds_per_step("elapsed_seconds") * change
         rate = rate or self.images_per_second
-        return left * self.record.config.batch_size / rate if rate else None
+        return left * images_per_step / rate if rate else None
 
     def _seconds_per_step(self, column: str) -> float:
         """Seconds an update took by this column, over the last epochs; over the first where there is but one."""

@@ -201,6 +201,9 @@ def test_remaining_seconds() -> None:
     two = history(begin(), epoch(1), epoch(2), step(25))
     assert two.remaining_seconds == pytest.approx(75 * 24 / 20)
     assert (two.progress, two.step) == (0.25, 25)
+    whole = RunHistory(RunRecord(id="run", created=1.0, config=RunConfig(batch_size=65_536, epochs=10)))
+    one_batch = whole.fold([started(whole.record.config), a_step(5, 5, images_per_second=1280.0)])
+    assert one_batch.remaining_seconds == pytest.approx(5 * 1280 / 1280)  # An update has the images that there are.
     assert history(begin(), epoch(1), STOPPED).remaining_seconds is None
     assert history(begin()).remaining_seconds is None
     assert history(begin(), step(5, rate=0.0)).remaining_seconds is None

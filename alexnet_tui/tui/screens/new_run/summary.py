@@ -80,12 +80,13 @@ def summarise(
         )
     else:
         time = time_estimate.time_of_steps(config, step_seconds, num_train=info.num_train, num_test=info.num_test)
+    num_images = time_estimate.num_train_images(config, info.num_train)
     return RunSummary(
         config=config,
         num_runs=num_runs,
         steps_per_epoch=time_estimate.steps_per_epoch(config, info.num_train),
         time=time,
-        memory_bytes=network_size.memory_bytes(config, info.num_classes),
+        memory_bytes=network_size.memory_bytes(config, info.num_classes, num_images),
         layers=tuple(network_size.layer_table(config.architecture(info.num_classes))),
         is_timing=is_timing,
     )

@@ -58,7 +58,9 @@ _LIVING = frozenset(
 )
 """States of a task that SLURM will start, runs, or is about to take away; it is over in every other one."""
 _UNKNOWN_JOB = "Invalid job id"
-_TASK = re.compile(r"\d+_(?:(\d+)|\[([\d,%-]+)\])")
+_JOB_NUMBER = r"[0-9]{1,12}"
+_TASK = re.compile(r"[0-9]+_(?:([0-9]+)|\[([0-9,%-]+)\])")
+_INDEX = re.compile(r"[0-9]{1,9}")
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +75,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         seal: This user's seal on the options, where there are any.
     """
 
-    job: Annotated[str, msgspec.Meta(pattern=r"\A[0-9]{1,12}\Z")]
+    job: Annotated[str, msgspec.Meta(pattern=rf"\A{_JOB_NUMBER}\Z")]
     run_ids: list[str]
     options: dict[str, str] = {}
     at_once: int = 0
@@ -248,9 +250,15 @@ def _submit(text: str, name: str, num_tasks: int, log: Path, options: Mapping[st
         *(f"--{option}={value}" for option, value in options.items()),
         text=text,
     )
-    job = answer.strip().partition(";")[0]  # A cluster's name may follow.
-    if not job.isdigit():
-        raise LaunchError(f"sbatch gave no job number: {quoted(answer, 100)}.")
+    job = (
+        answer.strip().rpartition("\n")[2].partition(";")[0]
+    )  # Words of the site may precede, a cluster's name follow.
+    if not re.fullmatch(_JOB_NUMBER, job):
+        takes_out = f"scancel --me --name={_job_name(name)}"
+        raise LaunchError(
+            f"sbatch gave no job number: {quoted(answer, 100)}. If it queued a job all the same, `{takes_out}` takes it"
+            " out."
+        )
     return job
 
 
@@ -278,11 +286,11 @@ def states(job: str, name: str) -> dict[int, str]:
     found: dict[int, str] = {}
     for line in past.splitlines():
         task, _, state = line.partition("|")
-        if (fits := _TASK.fullmatch(task.strip())) and state:
-            found |= dict.fromkeys(_indices(fits[1] or fits[2]), state.split()[0])
+        if (fits := _TASK.fullmatch(task.strip())) and (words := state.split()):
+            found |= dict.fromkeys(_indices(fits[1] or fits[2]), words[0])
     for line in queued.splitlines():
         index, _, state = line.strip().partition("|")
-        if index.isdigit() and state:
+        if _INDEX.fullmatch(index) and state:
             found[int(index)] = state.strip()
     return {index: printable(state, 30) for index, state in found.items()}
 
@@ -346,7 +354,7 @@ def _indices(text: str) -> list[int]:
     found: list[int] = []
     for part in text.partition("%")[0].split(","):
         first, dash, last = part.partition("-")
-        if first.isdigit() and (not dash or last.isdigit()):
+        if _INDEX.fullmatch(first) and (not dash or _INDEX.fullmatch(last)):
             found += range(int(first), min(int(last or first), int(first) + 100_000) + 1)
     return found
 

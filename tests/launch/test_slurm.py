@@ -146,7 +146,14 @@ def test_a_process_that_is_no_task_is_not_put_back_into_the_queue(
     assert cluster.calls("scontrol") == []
 
 
-@pytest.mark.parametrize("garbage", ["|\n", "77_[1-|X\n", "77_[0-99999999999]|RUNNING\n", "\x1b[31m|x\n", "77_x|R\n"])
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        *("|\n", "77_[1-|X\n", "77_[0-99999999999]|RUNNING\n", "\x1b[31m|x\n", "77_x|R\n", "77_0|  \n"),
+        *("²|RUNNING\n", "77_[²]|RUNNING\n", f"{'1' * 5000}|RUNNING\n", f"77_{'1' * 5000}|RUNNING\n"),
+    ],
+    ids=range(10),
+)
 def test_strange_answers_do_no_harm(cluster: Cluster, garbage: str) -> None:
     cluster.answers("squeue", garbage)
     cluster.answers("sacct", garbage)
@@ -197,10 +204,18 @@ def test_refusals_of_slurm_are_sentences(cluster: Cluster, store: Store, plan: P
     cluster.answers("sbatch", "", 1, "sbatch: error: invalid partition specified")
     with pytest.raises(LaunchError, match="invalid partition"):
         submit(store, plan)
-    cluster.answers("sbatch", "Submitted batch job 5")
-    with pytest.raises(LaunchError, match="no job number"):
-        submit(store, plan)
+    for answer in ("Submitted batch job 5", "²", "1" * 13, "77\nbye"):
+        cluster.answers("sbatch", answer)
+        with pytest.raises(LaunchError, match="no job number: .*`scancel --me --name=alexnet-mine` takes it out"):
+            submit(store, plan)
     assert slurm.load(store.root / "studies" / "mine") is None
+
+
+def test_the_number_of_a_job_is_in_the_last_line_of_the_answer(cluster: Cluster, store: Store, plan: Plan) -> None:
+    cluster.answers("sbatch", "Your project has 12 hours left.\n78;west\n")
+    job = slurm.load(submit(store, plan))
+    assert job is not None
+    assert job.job == "78"
 
 
 def test_without_slurm_the_command_line_says_so(

@@ -302,6 +302,16 @@ def test_an_extension_has_the_further_seeds_and_names_its_parent(run: Run, store
         planning.extend(store, "mine", 1, new_name="third")
 
 
+def test_an_extension_of_a_plan_whose_claim_names_no_setting_says_that_no_run_has_it(run: Run, store: Store) -> None:
+    planning.plan_variants(store, "mine", variants=["baseline", "tanh"], seeds=[0], overrides=QUICK)
+    path = store.root / "studies" / "mine.json"
+    changed = json.loads(path.read_text())
+    changed["claims"][0]["group"] = {"warmth": 1}
+    path.write_text(json.dumps(changed | {"sha256": plan_hash(changed)}))
+    extended = run("study", "extend", "mine", "--seeds", "1")
+    assert (extended.code, "no run of this plan has warmth 1, as dropout-reduces" in extended.err) == (0, True)
+
+
 def test_a_study_whose_seeds_have_other_runs_each_has_no_further_seed(store: Store) -> None:
     configs = [
         RunConfig.from_text({"variant": name, "seed": seed}) for name, seed in (("baseline", "0"), ("tanh", "1"))

@@ -183,5 +183,6 @@ def _not_planned(claim: Claim, configs: Sequence[RunConfig]) -> Iterator[str]:
     if any(metric.needs_validation for metric in metrics) and not any(run.num_val_images(10) for run in configs):
         yield f"{claim.name} needs images held back for validation, and no run of this plan has split holdout"
     for settings in claim.groups:
-        if not any(all(getattr(run, name) == value for name, value in settings.items()) for run in configs):
+        # A plan that was changed by hand may name settings that are none.
+        if not any(all(getattr(run, name, None) == value for name, value in settings.items()) for run in configs):
             yield printable(f"no run of this plan has {settings_text(settings)}, as {claim.name} needs", 400)

@@ -53,6 +53,7 @@ TANH = row(
     t25=None,
     tags=("paper", "night"),
     note="Second sweep",
+    studies=("readings-gpu",),
 )
 BASE = row(config={"dropout": "0.3", "lrn": "yes"}, name="Paper init", is_labelled=True, is_reference=True)
 ALL = [TANH, BASE]
@@ -99,6 +100,10 @@ ALL = [TANH, BASE]
         ("tag!=paper", [BASE]),
         ("note:sweep", [TANH]),
         ("label:paper", [BASE]),
+        ("study:readings", [TANH]),
+        ("study=readings-gpu", [TANH]),
+        ("study=readings", []),
+        ("-study:readings", [BASE]),
         ("id:s3", [TANH]),
         ("paper", ALL),
         ('"paper init"', [BASE]),

@@ -44,7 +44,7 @@ HELP = (
     ("time>1h", "seconds, or with s m h d"),
     ("is:running", "queued running finished stopped failed crashed copy, or live"),
     ("is:marked", "pinned own reference extended foreign grouped"),
-    ("tag:paper", "a tag; note:text, label:text and id:text look into those"),
+    ("tag:paper", "a tag; note:text, label:text, id:text and study:text look into those"),
     ("-is:failed", "a minus negates a word"),
     ("seed=3", "a group stays for one run that fits, and keys act on those alone; best, gap... are its means"),
 )
@@ -86,6 +86,7 @@ _TEXTS: dict[str, Callable[[RunRow], Iterable[str]]] = {
     "note": lambda row: (row.note,),
     "label": lambda row: (row.name,) if row.is_labelled else (),
     "id": lambda row: row.members,
+    "study": lambda row: row.studies,
 }
 _FLAGS: dict[str, Callable[[RunRow, "Query"], bool]] = {
     **{state.value: (lambda row, _, state=state: row.state is state) for state in State},  # type: ignore[misc]

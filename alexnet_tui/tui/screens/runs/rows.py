@@ -60,6 +60,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
         spread: Standard deviation of `best` over a group.
         is_stopping: It is running and has been asked to stop; of a group, every run of it that is running.
         extends: Id of the run that it trains further, or empty.
+        studies: Names of the studies that its runs were made for.
         foreign: Where the history comes from, of a run that another program trained; else empty.
     """
 
@@ -90,6 +91,7 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     spread: float | None = None
     is_stopping: bool = False
     extends: str = ""
+    studies: tuple[str, ...] = ()
     foreign: str = ""
 
     def setting(self, name: str) -> Value | None:
@@ -154,6 +156,7 @@ def run_row(
         members=(record.id,),
         is_stopping=is_stopping,
         extends=printable(record.extends.runs[0], 80) if record.extends else "",
+        studies=(printable(record.study, 80),) if record.study else (),
         foreign=str(record.foreign) if record.foreign else "",
         **figures,
     )
@@ -194,6 +197,7 @@ def _merge(rows: Sequence[RunRow], name: Name) -> RunRow:
         begun=newest.begun,
         tags=tuple(dict.fromkeys(tag for row in rows for tag in row.tags)),
         note=newest.note,
+        studies=tuple(dict.fromkeys(name for row in rows for name in row.studies)),
         is_reference=newest.is_reference,
         members=tuple(row.id for row in rows),
         runs=tuple(rows),

@@ -109,6 +109,11 @@ def status(store: Store, plan: Plan, find: Find | None = None) -> list[PlannedRu
     ]
 
 
+def are_left(store: Store, plan: Plan, find: Find | None = None) -> bool:
+    """Whether a run of a plan has still to be trained, or is being trained."""
+    return any(cell.needs_training or cell.state == State.RUNNING for cell in status(store, plan, find))
+
+
 def _cell(plan: Plan, index: int, run_id: str, find: Find, *, is_cancelled: bool) -> PlannedRun:
     """One cell of a plan, with the run that serves it, if there is one."""
     config = plan.configs[index]

@@ -190,8 +190,9 @@ class Scheduler:
             return known
         try:
             plan = load_runnable_plan(self._store, order.study)
-            for config in plan.one_of_each_image_size:
-                self._prepare(config)
+            if planned_runs.are_left(self._store, plan, self._runs.find):
+                for config in plan.one_of_each_image_size:
+                    self._prepare(config)
         except AlexnetTuiError as error:
             self._give_up(order.study, str(error))
             withdraw_order(self._store, order.study)

@@ -107,7 +107,8 @@ def test_settings_that_are_not_tried_have_columns_where_they_are_not_as_by_defau
 
 
 def test_the_command_prints_the_table_and_says_that_it_proves_nothing(run: Run, store: Store) -> None:
-    assert "no finished run here" in run("study", "readings").err
+    nothing = run("study", "readings").err
+    assert " study new NAME --protocol readings --seeds 1` plans them" in nothing
     write_run(store, config(learning_rate="0.003"), final=0.6)
     write_run(store, config(variant="tanh"), final=0.6)
     shown = run("study", "readings")

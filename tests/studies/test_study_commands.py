@@ -32,6 +32,18 @@ def fake_work(monkeypatch: pytest.MonkeyPatch, prepared_data: Path) -> None:
     monkeypatch.setattr(study_worker, "work", quick)
 
 
+def test_a_study_that_is_done_needs_no_images_and_measures_nothing(
+    run: Run, fake_work: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ("--data", "synthetic", "--epochs", "2", "--variants", "tanh", "--seeds", "1")
+    assert (run("study", "new", "mine", *options).code, run("study", "run", "mine").code) == (0, 0)
+    elsewhere = tmp_path / "no-images"
+    monkeypatch.setenv("ALEXNET_TUI_DATA", str(elsewhere))
+    again = run("study", "run", "mine", "--parallel", "auto")
+    assert (again.code, again.err.splitlines()[-1]) == (0, "study mine: 1 finished.")
+    assert ("measuring" in again.err, elsewhere.exists()) == (False, False)
+
+
 @pytest.mark.slow
 def test_commands_plan_run_and_tell(run: Run, store: Store, fake_work: None) -> None:
     planned = run(

@@ -10,6 +10,7 @@ import typer
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import Json, printing, say, write_json
 from alexnet_tui.cli.tables import table_box
+from alexnet_tui.command_lines import shell_command
 from alexnet_tui.config.hyperparameters import RunConfig, format_value, shown_value
 from alexnet_tui.config.protocols import PROTOCOLS, READINGS
 from alexnet_tui.errors import ExitCode
@@ -41,7 +42,8 @@ def readings(
     from alexnet_tui.analysis import readings as analysis
     from alexnet_tui.analysis.selection import select_runs
 
-    selection = select_runs(options.open_store(runs_dir), names or ())
+    store = options.open_store(runs_dir)
+    selection = select_runs(store, names or ())
     found = analysis.read(selection.histories, selection.states)
     for problem in selection.problems:
         say(problem)
@@ -53,7 +55,8 @@ def readings(
         say("distance: mean of the differences, in points of accuracy or in fives of epochs. > is a lower bound.")
         say(analysis.CAVEAT)
     else:
-        say("no finished run here is one of the study's experiments.")
+        plans = shell_command("study", "new", "NAME", "--protocol", READINGS, "--seeds", "1", root=store.root)
+        say(f"no finished run here is one of the study's experiments; `{plans}` plans them.")
     return ExitCode.DONE
 
 

@@ -68,8 +68,7 @@ def run(
     if detach:
         from alexnet_tui.studies.worker import start_worker
 
-        for config in plan.one_of_each_image_size:  # A worker in the background has nobody to say that it cannot.
-            prepare_data(config)
+        _prepare_images(store, plan)  # A worker in the background has nobody to say that it cannot.
         is_new = start_worker(store, name, parallel=_num_parallel(plan, parallel, launch), launch=launch)
         verb = "goes on in the background" if is_new else "is already being worked through"
         say(f"study {name} {verb}; `{study_command(store, 'status', name)}` shows it.")
@@ -84,8 +83,7 @@ def _hand_over(store: Store, plan: Plan, engine: QueueEngine, launch: Launch, pa
 
     at_once = 0 if parallel == "auto" else _num_parallel(plan, parallel, launch)
     with command_lock(store, plan.name):  # Of two who ask at once only one may.
-        for config in plan.one_of_each_image_size:
-            prepare_data(config)
+        _prepare_images(store, plan)
         planned_runs.prepare(store, plan)
         queue, cells = study_queue.load(store, plan.name), planned_runs.status(store, plan)
         run_ids = [cell.run_id for cell in planned_runs.in_order(cells, queue)]
@@ -114,7 +112,7 @@ def cancel(name: options.StudyName, runs_dir: options.RunsDir = None) -> int:
 
     store = options.open_store(runs_dir)
     plan = load_plan(store, name)
-    if not any(cell.needs_training or cell.state == State.RUNNING for cell in planned_runs.status(store, plan)):
+    if not planned_runs.are_left(store, plan):
         raise UsageError(f"every run of study {name} has ended; there is nothing to cancel.")
     folder = study_files.folder_path(store, name)
     for launcher, (engine, found) in registry.queues(folder).items():
@@ -140,6 +138,13 @@ def worker(runs_dir: options.RunsDir = None) -> int:
     with _signals() as caught:
         serve(store, say=say, should_stop=lambda: bool(caught), prepare=prepare_data)
     return ExitCode.TERMINATED if caught else ExitCode.DONE
+
+
+def _prepare_images(store: Store, plan: Plan) -> None:
+    """Make the images ready that a plan still trains on; for one that is done, as an imported one, none are."""
+    if planned_runs.are_left(store, plan):
+        for config in plan.one_of_each_image_size:
+            prepare_data(config)
 
 
 def _num_parallel(plan: Plan, text: str, launch: Launch) -> int:
@@ -185,9 +190,9 @@ def work_through(store: Store, plan: Plan, parallel_text: str, launch: Launch = 
     """Work through a plan from here; the exit code."""
     from alexnet_tui.studies.worker import work
 
-    parallel = _num_parallel(plan, parallel_text, launch)
-    for config in plan.one_of_each_image_size:
-        prepare_data(config)
+    is_measured = parallel_text != "auto" or planned_runs.are_left(store, plan)
+    parallel = _num_parallel(plan, parallel_text, launch) if is_measured else 1
+    _prepare_images(store, plan)
     with _signals() as caught:
         cells = work(
             store,

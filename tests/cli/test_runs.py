@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import fake_runs
+import msgspec
 import pytest
 from cli_caller import Play, Run, on_a_terminal
 from waiting import wait_for
@@ -54,6 +55,17 @@ def test_runs_lists_every_run_with_its_figures(run: Run, store: Store) -> None:
     line = next(line for line in table.splitlines() if done.id in line)
     assert re.search(r"mine +baseline +literal32 +cifar10 +3 epochs 10 finished +100% +59\.\d\d% ", line)
     assert line.rstrip().endswith("█")
+
+
+def test_scripts_filter_runs_by_their_settings_and_tags(run: Run, store: Store) -> None:
+    config = RunConfig(epochs=1, learning_rate=0.03, lrn=True)
+    tagged, other = (fake_runs.write_run(store, one).id for one in (config, RunConfig(epochs=1)))
+    store.change_notes(tagged, lambda notes: msgspec.structs.replace(notes, tags=["best", "one"]))
+    rows = {row["id"]: row for row in json.loads(run("runs", "--json").out)}
+    assert (rows[tagged]["config"], rows[tagged]["tags"]) == (msgspec.to_builtins(config), ["best", "one"])
+    assert (rows[other]["config"]["learning_rate"], rows[other]["tags"]) == (0.01, [])
+    shown = json.loads(run("show", tagged, "--json").out)
+    assert {name: shown[name] for name in rows[tagged]} == rows[tagged]
 
 
 def test_a_run_whose_events_are_a_pipe_is_told_and_not_taken_for_one_without_events(run: Run, store: Store) -> None:

@@ -20,6 +20,7 @@ from alexnet_tui.runs import stop_request
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.liveness import silence_text
+from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.runs.run_files import log_bytes
 from alexnet_tui.runs.state import STATE_TONES, State, begun, shown_word
@@ -62,7 +63,7 @@ class Row(msgspec.Struct, frozen=True):
     Attributes:
         history: Without its steps, unless they alone say how far it is.
         state: What it is doing.
-        label: The user's own name for it.
+        notes: What people say about it.
         is_reference: One of the shipped runs.
         is_stopping: It is running and has been asked to stop.
         settings: Those that are no defaults and no column, in which it differs from other runs of the list.
@@ -70,10 +71,15 @@ class Row(msgspec.Struct, frozen=True):
 
     history: RunHistory
     state: State
-    label: str
+    notes: Notes
     is_reference: bool
     is_stopping: bool = False
     settings: str = ""
+
+    @property
+    def label(self) -> str:
+        """The user's own name for it; a later one overrides the first."""
+        return self.notes.label or self.history.record.label
 
     @property
     def marks(self) -> str:
@@ -151,7 +157,7 @@ def runs(
 ) -> int:
     """List the runs: the newest first, then those that wait, and reference runs last.
 
-    JSON lists every run; accuracies are fractions, times seconds.
+    JSON lists every run, with its settings and tags; accuracies are fractions, times seconds.
 
     Example: alexnet-tui runs --json
     """
@@ -228,7 +234,7 @@ def _load(store: Store, run_id: str) -> tuple[RunHistory, State]:
 def row_of(store: Store, history: RunHistory, state: State) -> Row:
     """A run as a line of the table."""
     is_stopping = stop_request.is_stopping(store.path(history.id), state)
-    return Row(history, state, label_of(store, history), store.is_reference(history.id), is_stopping)
+    return Row(history, state, store.notes(history.id), store.is_reference(history.id), is_stopping)
 
 
 def _print_omissions(store: Store, listing: Listing, limit: int | None) -> None:
@@ -252,6 +258,8 @@ def summary(row: Row) -> dict[str, Json]:
         "id": record.id,
         "label": row.label,
         **{name: getattr(config, name) if record.foreign is None else None for name in _SHOWN_SETTINGS},
+        "config": {name: getattr(config, name) for name in SPECS} if record.foreign is None else None,
+        "tags": list(row.notes.tags),
         "state": str(row.state),
         "reference": row.is_reference,
         "study": record.study,

@@ -12,7 +12,7 @@ from alexnet_tui.cli.commands.runs import curve, label_of, row_of, summary
 from alexnet_tui.cli.output import Json, printing, say, write_json
 from alexnet_tui.cli.tables import fill_lines
 from alexnet_tui.command_lines import commands_on
-from alexnet_tui.config.hyperparameters import SPECS, RunConfig, option_words, shown_value
+from alexnet_tui.config.hyperparameters import RunConfig, option_words, shown_value
 from alexnet_tui.errors import ExitCode, LaunchError, StoreError
 from alexnet_tui.launch import registry
 from alexnet_tui.runs import events as ev
@@ -87,18 +87,14 @@ def _details(store: Store, history: RunHistory) -> dict[str, Json]:
     """What `show` adds to the summary."""
     from alexnet_tui.tui.settings import load_settings
 
-    notes = store.notes(history.id)
-    config = history.record.config
     columns = history.epochs.columns
     return {
-        "config": None if history.record.foreign else {name: getattr(config, name) for name in SPECS},
         "final": _final(history),
         "device": history.started.device if history.started else None,
         "num_parameters": history.started.num_parameters if history.started else None,
         "checkpoints": list(store.checkpoints(history.id)),
         "warnings": list(history.warnings),
-        "tags": list(notes.tags),
-        "note": notes.note,
+        "note": store.notes(history.id).note,
         "pinned": load_settings().folder(store.root).pinned == history.id,
         "bit_exact": history.bit_exact,
         "bad_lines": history.bad_lines,

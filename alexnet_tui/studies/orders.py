@@ -113,6 +113,17 @@ def withdraw(store: Store, name: str) -> None:
     _change(store, lambda found: [one for one in found if one.study != name])
 
 
+def take_back(store: Store, name: str) -> None:
+    """Take a study off the list, if there is one, while nobody else changes it.
+
+    Raises:
+        StoreError: The list cannot be read or written.
+    """
+    if orders_path(store).exists():  # The runs folder may be gone: it is not made anew.
+        with study_files.exclusive(store):
+            withdraw(store, name)
+
+
 def _change(store: Store, change: Callable[[list[Order]], list[Order]]) -> None:
     try:
         before = listed(store)

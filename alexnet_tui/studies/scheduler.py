@@ -317,10 +317,8 @@ def note_all(store: Store, plan: Plan) -> None:
 
 def withdraw_order(store: Store, name: str) -> None:
     """Take a study off the list; a list that cannot be written now is mended by the next worker."""
-    if not orders.orders_path(store).exists():  # The runs folder may be gone: it is not made anew.
-        return
-    with contextlib.suppress(StoreError), study_files.exclusive(store):
-        orders.withdraw(store, name)
+    with contextlib.suppress(StoreError):
+        orders.take_back(store, name)
 
 
 def is_disk_full(error: BaseException | None) -> bool:

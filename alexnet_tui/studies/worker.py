@@ -164,9 +164,9 @@ def withdraw(store: Store, plan: Plan, say: Say) -> None:
     """Take a study's order back and stop its runs with a checkpoint; what a worker does for others goes on.
 
     Raises:
-        StoreError: The study cannot be read.
+        StoreError: The study cannot be read, or the order not be taken back: a worker would start the next run.
     """
-    withdraw_order(store, plan.name)
+    orders.take_back(store, plan.name)
     _stop_study(store, plan, say)
     note_all(store, plan)
 

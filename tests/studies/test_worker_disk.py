@@ -1,10 +1,12 @@
 """A worker whose files are damaged, or whose disk is full."""
 
 import contextlib
+import errno
 import os
 from pathlib import Path
 
 import pytest
+from cli_caller import Run
 from fake_work import QUICK, assert_each_cell_finished_once, place_orders, serve, states, work
 
 from alexnet_tui.config.hyperparameters import RunConfig
@@ -12,7 +14,7 @@ from alexnet_tui.errors import StoreError
 from alexnet_tui.files import FULL_DISK, write_atomic
 from alexnet_tui.locks import take_lock
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import planning, scheduler, study_files
+from alexnet_tui.studies import orders, planning, scheduler, study_files
 from alexnet_tui.studies.plan import Plan
 
 pytestmark = pytest.mark.usefixtures("forked")
@@ -93,3 +95,19 @@ def test_a_full_disk_is_told_and_tried_again(
     work(store, plan, say=said.append)
     assert sum(os.strerror(number).lower() in sentence.lower() for sentence in said) == 1
     assert_each_cell_finished_once(store, plan)
+
+
+def test_a_study_is_not_called_cancelled_where_its_order_cannot_be_taken_back(
+    store: Store, plan: Plan, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    place_orders(store, plan)
+    with monkeypatch.context() as patch:
+        patch.setattr(study_files, "write_atomic", full)
+        refused = run("study", "cancel", "report")
+    assert (refused.code, "orders.json: the study cannot be written (no space left" in refused.err) == (3, True)
+    assert "nothing more is started" not in refused.err
+    assert run("study", "cancel", "report").code == 0
+    assert orders.active(store) == []

@@ -162,12 +162,13 @@ _VALUES = {
 
 def _in_plain_words(fault: Fault) -> str:
     """What is wrong with a file of claims, as a sentence for who wrote it."""
-    positions = zip(("claim", "precondition"), fault.positions, strict=False)
-    where = ", ".join(f"{what} {position + 1}" for what, position in positions)
+    tables = list(zip((Claim, Precondition), fault.positions, strict=False))
+    where = ", ".join(f"{table.__name__.lower()} {position + 1}" for table, position in tables)
     if where and fault.missing is not None:
         return f"{where}: {fault.missing} is missing ({_VALUES[fault.missing]})."
     if where and fault.unknown is not None:
-        return f"{where}: there is no field {quoted(fault.unknown)}."
+        hint = nearest(fault.unknown, tables[-1][0].__struct_fields__)
+        return f"{where}: there is no field {quoted(fault.unknown)}; {hint}"
     if where and fault.names[-1] in _VALUES:
         return f"{where}: {fault.names[-1]} must be {_VALUES[fault.names[-1]]}."
     only = f"it holds 1 to {MAX_CLAIMS} claims, each below a line [[claim]], and nothing else"
@@ -187,7 +188,12 @@ def load_claims(name: str) -> list[Claim]:
     """
     if name not in claim_sets():
         raise ClaimError("claims", [f"there is no set {quoted(name)}; {nearest(name, claim_sets())}"])
-    return read_claim_file(_FOLDER / f"{name}.toml")
+    return read_claim_file(claim_set_path(name))
+
+
+def claim_set_path(name: str) -> Path:
+    """Where a set of the package lies: an example of how a file of claims is written."""
+    return _FOLDER / f"{name}.toml"
 
 
 def find_claims(text: str) -> list[Claim]:

@@ -187,6 +187,8 @@ def test_sets_of_claims_are_listed_and_shown(run: Run) -> None:
     )
     units = {line.split()[0]: line[line.index("[") :] for line in listed.out.splitlines() if line.endswith("]")}
     assert (units["gap"], units["t25"], units["test_loss"]) == ("[points]", "[ratio]", "[nats or ratio]")
+    example = listed.err.split(" is written like ")[1].split("; ")[0]
+    assert run("claims", "check", example).code == 0
     shown = run("claims", "show", "paper2012")
     assert "weight-decay-lowers-the-training-error" in shown.out
     study = run("claims", "show", "study").out

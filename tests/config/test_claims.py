@@ -71,7 +71,12 @@ def test_settings_become_values_of_their_hyperparameters(tmp_path: Path) -> None
         ("smallest_effect = 0.5", "smallest_effect = 100", "above 0 and below 100, not 100"),
         ("smallest_effect = 0.5", "smallest_effect = inf", "above 0 and below 100, not inf"),
         ('unit = "points"', 'unit = "ratio"', "above 1"),
-        ("smallest_effect = 0.5", "smallest_effect = 0.5\nfoo = 1", "claim 1: there is no field 'foo'"),
+        (
+            "smallest_effect = 0.5",
+            "smallest_effect = 0.5\nfoo = 1",
+            "claim 1: there is no field 'foo'; choose one of name, st",
+        ),
+        ("smallest_effect = 0.5", "effect = 0.5", "claim 1: there is no field 'effect'; did you mean smallest_effect"),
         (
             "smallest_effect = 0.5",
             "smallest_effect = 0.5\n'x` - at `$.claim[6].why`' = 1",
@@ -83,6 +88,11 @@ def test_settings_become_values_of_their_hyperparameters(tmp_path: Path) -> None
             "smallest_effect = 0.5",
             'smallest_effect = 0.5\n[[claim.precondition]]\nmetric = "gap"\nof = "me"',
             "claim 1, precondition 1: of must be group or reference",
+        ),
+        (
+            "smallest_effect = 0.5",
+            'smallest_effect = 0.5\n[[claim.precondition]]\nmetric = "gap"\nreason = "so"',
+            "claim 1, precondition 1: there is no field 'reason'; choose one of metric, of, at_least, why",
         ),
         *(
             (

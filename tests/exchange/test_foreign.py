@@ -393,8 +393,10 @@ def test_a_history_without_test_accuracy_says_how_to_name_it_and_shows_what_it_h
     run: Run, store: Store, tmp_path: Path
 ) -> None:
     path = write(tmp_path / "val.log", "epoch,val_acc\n0,0.3\n1,0.4\n")
-    assert "--column test_accuracy=val_acc takes" in run("import", "--csv", str(path)).err
+    advice = run("import", "--csv", str(path)).err
     (run_id,) = store.ids()
+    assert " --column test_accuracy=val_acc, takes" in advice
+    assert f" delete {run_id}`" in advice
     text = run("show", run_id).out
     assert not [word for word in ("accuracy", "gap", "time", "T25", "nan", "by epoch") if f"\n{word}" in text], text
     named = run("import", "--csv", str(path), "--column", "test_accuracy=val_acc")

@@ -11,7 +11,15 @@ import typer
 from alexnet_tui.analysis.metrics import METRICS, heading_of
 from alexnet_tui.cli import options
 from alexnet_tui.cli.output import say, write_json
-from alexnet_tui.config.claims import Claim, claim_sets, find_claims, groups_of, load_claims, read_claim_file
+from alexnet_tui.config.claims import (
+    Claim,
+    claim_set_path,
+    claim_sets,
+    find_claims,
+    groups_of,
+    load_claims,
+    read_claim_file,
+)
 from alexnet_tui.config.hyperparameters import settings_text
 from alexnet_tui.errors import ClaimError, ExitCode
 from alexnet_tui.text import counted, printable
@@ -52,6 +60,7 @@ def list_sets(context: typer.Context, as_json: options.AsJson = False) -> int:
     for name, metric in METRICS.items():
         sys.stdout.write(f"  {name:{width}}  {metric.heading}: {metric.help} [{' or '.join(UNITS[metric.unit])}]\n")
     say("`alexnet-tui claims show NAME` shows a set; `alexnet-tui study new STUDY --claims NAME` registers it.")
+    say(f"A file of your own is written like {claim_set_path('study')}; `alexnet-tui claims check FILE` checks it.")
     return ExitCode.DONE
 
 

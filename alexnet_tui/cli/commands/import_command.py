@@ -116,7 +116,11 @@ def _add(store: Store, source: Path, format_name: str, histories: "Sequence[Fore
         say(f"run {record.id}: {counted(len(history.rows), 'epoch')}, {names}; foreign, for looking and comparing.")
         if "test_accuracy" not in history.columns and (validation := history.columns.get("val_accuracy")):
             again = quote_words("--column", f"test_accuracy={validation}")
-            say(f"it has no test accuracy, which lists and curves show: {again} takes the validation's for it.")
+            delete = shell_command("delete", record.id, root=store.root)
+            say(
+                f"it has no test accuracy, which lists and curves show: `{delete}`, then import it again with {again}, "
+                "takes the validation's for it."
+            )
         if history.percentages and not number:
             say(f"taken as percentages: {', '.join(history.percentages)}.")
         if history.left_out and not number:

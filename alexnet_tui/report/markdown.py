@@ -36,7 +36,7 @@ def _number_table(rows: Sequence[Row], columns: Sequence[str], has_speed: bool) 
     for row in rows:
         if row.is_published:
             theirs = [wording.published(row, name) for name in columns]
-            cells.append([row.title, "study", *theirs, *([""] if has_speed else [])])
+            cells.append([row.title, "study", *theirs, *(["1x"] if has_speed else [])])
         ours = [wording.ours(row, name) for name in columns]
         cells.append([row.title, f"ours, n={row.num_runs}", *ours, *([wording.time_ratio(row)] if has_speed else [])])
     speed = ["Speed"] if has_speed else []

@@ -21,6 +21,7 @@ from alexnet_tui.text import (
     format_count,
     format_difference,
     format_duration,
+    format_percent,
     format_seeds,
     listed,
     plural,
@@ -291,7 +292,7 @@ def provenance(found: Provenance) -> list[tuple[str, str]]:
         ("Versions", ", ".join(found.versions) or MISSING),
         ("Seeds", format_seeds(found.seeds) or MISSING),
         ("Total compute", f"{format_duration(found.total_seconds)} of run time, failed runs included"),
-        ("Made", f"{_day(found.first_created)} to {_day(found.last_created)}" if found.last_created else MISSING),
+        ("Made", " to ".join(dict.fromkeys((_day(found.first_created), _day(found.last_created))))),
         ("Resumed", f"{counted(found.num_resumed, 'run')}, {found.num_not_bit_exact} of them not bit for bit"),
     ]
     pairs += [("Not finished", f"{one.run_id}: {one.reason}") for one in found.unfinished]
@@ -307,7 +308,14 @@ def contradictions(report: Report) -> list[tuple[str, ...]]:
 
 def paper_results(report: Report) -> list[tuple[str, ...]]:
     """Figures of the 2012 paper as rows of a table: what it is, its value, and its place."""
-    return [(result.what, f"{result.value:g}", result.place) for result in report.paper]
+    return [(result.what, _figure(result.value), result.place) for result in report.paper]
+
+
+def _figure(value: float) -> str:
+    """A fraction in percent, a count in full, a ratio as it is."""
+    if value < 1:
+        return format_percent(value, 1)
+    return format_count(value) if value >= 1000 else f"{value:g}"
 
 
 def _counts(values: Mapping[str, int]) -> str:

@@ -149,6 +149,13 @@ def test_provenance_counts_in_words_what_began_and_each_state() -> None:
     assert runs_line(broken[0]) == "1 started, 0 finished, 1 diverged"
 
 
+def test_provenance_names_the_day_or_the_days_on_which_runs_were_made() -> None:
+    day = 86400.0
+    for last, words in ((day + 1, "1970-01-02"), (2 * day, "1970-01-02 to 1970-01-03")):
+        runs = [make_history(seed=seed, created=created) for seed, created in enumerate((day, last))]
+        assert dict(provenance(build(runs).sections[0].provenance))["Made"] == words
+
+
 @pytest.mark.parametrize(
     ("bit_exact", "words"),
     [
@@ -234,7 +241,10 @@ def test_markdown_uses_the_challenge_s_headings_and_warns_of_selection(clear: Re
     ):
         assert f"\n{heading}\n" in text
     assert "| Original model | study | 95.76 | 59.33 | 48 |" in text
+    assert "| 03:22:33 | 1x |" in text
     assert "| Original model | ours, n=5 |" in text
+    assert "| Parameters, two groups, 1000 classes | 60,965,224 | from section 3.5 |" in text
+    assert "| ILSVRC-2010 test, top-1 error | 37.5% | Table 1 |" in text
     assert "selected on test" in text
     assert text.count("**Supported.**") == 3
     assert "925 s, ratio 1.18" in text
@@ -257,6 +267,7 @@ def test_the_study_s_contradictions_are_told_only_beside_its_own_claims(clear: R
     assert other.claims
     assert other.contradictions == ()
     assert "## Contradictions" not in to_markdown(other)
+    assert ["see below" in to_markdown(one) for one in (clear, other)] == [True, False]
     assert "contradicts itself" not in to_html(other)
 
 

@@ -8,7 +8,7 @@ from textual.content import Content
 
 from alexnet_tui.analysis.contradictions import Contradiction
 from alexnet_tui.analysis.integrity import Result
-from alexnet_tui.analysis.published import EXPERIMENTS, MARKS_LABEL, PaperResult
+from alexnet_tui.analysis.published import EXPERIMENTS, MARKS_LABEL
 from alexnet_tui.analysis.verdict.judge import ClaimVerdict
 from alexnet_tui.analysis.verdict.rules import Verdict
 from alexnet_tui.report import wording as words
@@ -25,12 +25,13 @@ from alexnet_tui.report.wording import (
     UNITS_NOTE,
     brief,
     heading,
+    paper_results,
     provenance,
     published,
     section_title,
     time_ratio,
 )
-from alexnet_tui.text import counted, format_count, format_percent, printable, spelled_out
+from alexnet_tui.text import counted, format_percent, printable, spelled_out
 from alexnet_tui.tui.glyphs import cut
 from alexnet_tui.tui.screens.report.curves import has_marks
 from alexnet_tui.tui.screens.report.interval import interval_lines
@@ -236,8 +237,8 @@ def sources(report: Report, index: int, width: int) -> Content:
     for problem in report.problems:
         lines += _pair("Not read", problem, width)
     lines += [Content(""), Content.styled("The 2012 paper's figures", "bold")]
-    for one in report.paper:
-        lines += hanging("", f"{one.what}: {_figure(one)} ({one.place})", width)
+    for what, figure, place in paper_results(report):
+        lines += hanging("", f"{what}: {figure} ({place})", width)
     return Content("\n").join(lines)
 
 
@@ -269,13 +270,6 @@ def records(found: Sequence[RunChecks], width: int) -> Content:
         lines += hanging(numbers, name, width, label_style="$error" if results[Result.FAILED] else "$text-muted")
     lines += [Content(""), *hanging("", _RECORDS_NOTE, width, style="$text-muted")]
     return Content("\n").join(lines)
-
-
-def _figure(found: PaperResult) -> str:
-    """A fraction in percent, a count in full, a ratio as it is."""
-    if found.value < 1:
-        return format_percent(found.value, 1)
-    return format_count(found.value) if found.value >= 1000 else f"{found.value:g}"
 
 
 def _pair(label: str, text: str, width: int) -> list[Content]:

@@ -20,7 +20,7 @@ from alexnet_tui.runs.run_files import EVENTS_FILE
 from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import ledger, study_files
 from alexnet_tui.studies.ledger import LEDGER_FILE, Entry, Kind, Ledger, Problem
-from alexnet_tui.studies.plan import LEDGER_SINCE, Plan
+from alexnet_tui.studies.plan import LEDGER_SINCE, Plan, check_is_current
 from alexnet_tui.text import printable
 
 FOUND_MISSING = "found missing"
@@ -117,8 +117,10 @@ def update(store: Store, plan: Plan, members: Mapping[str, int] | None = None) -
         members: Run to cell, of those that may have changed; None looks at all runs of the folder.
 
     Raises:
-        StoreError: The ledger cannot be written.
+        RunNotFoundError: The study was removed.
+        StoreError: Another one has its name now, or the ledger cannot be written.
     """
+    check_is_current(store, plan)
     looked_at = _members(store, plan) if members is None else members
     facts = {run_id: _facts(store, run_id, cell) for run_id, cell in looked_at.items()}
 

@@ -199,6 +199,17 @@ def check_is_planned(store: Store, name: str) -> None:
         raise _not_found(store, name)
 
 
+def check_is_current(store: Store, plan: Plan) -> None:
+    """Refuse to go on with a plan that was removed, or in whose place another one was written.
+
+    Raises:
+        RunNotFoundError: There is no study of its name any more.
+        StoreError: There is another one, or its plan cannot be read.
+    """
+    if load_plan(store, plan.name).sha256 != plan.sha256:
+        raise StoreError(plan_path(store, plan.name), "another study of this name was planned meanwhile.")
+
+
 def _not_found(store: Store, name: str) -> RunNotFoundError:
     known = names(store)
     hint = (

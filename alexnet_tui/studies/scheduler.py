@@ -30,6 +30,7 @@ from alexnet_tui.studies.allocation import Allocation
 from alexnet_tui.studies.orders import Order
 from alexnet_tui.studies.plan import Plan, check_clock, load_runnable_plan
 from alexnet_tui.studies.planned_runs import PlannedRun
+from alexnet_tui.studies.study_files import plan_path
 
 MAX_STARTS = 3
 """How often one worker starts a run whose trainer dies."""
@@ -49,6 +50,7 @@ class _Session(msgspec.Struct):
         order: The order.
         plan: Its study's plan.
         run_ids: The run of every cell.
+        plan_file: The state of the plan's file when it was read: a study may be removed, or planned anew, at any time.
         starts: How often this worker started each cell.
         seen: Cells seen training under this order; if one of them stops, a person wanted that.
         refusals: Why a cell could not be started the last time, by its position.
@@ -59,6 +61,7 @@ class _Session(msgspec.Struct):
     order: Order
     plan: Plan
     run_ids: list[str]
+    plan_file: tuple[int, ...] = ()
     starts: Counter[int] = msgspec.field(default_factory=Counter)
     seen: set[int] = msgspec.field(default_factory=set)
     refusals: dict[int, str] = msgspec.field(default_factory=dict)
@@ -185,8 +188,8 @@ class Scheduler:
 
     def _session(self, order: Order) -> _Session | None:
         """What is known of an order; a new one's data and runs are made first, None where that cannot be done."""
-        known = self._sessions.get(order.study)
-        if known is not None and known.order.placed == order.placed:
+        known, written = self._sessions.get(order.study), _state_of(plan_path(self._store, order.study))
+        if known is not None and (known.order.placed, known.plan_file) == (order.placed, written):
             return known
         try:
             plan = load_runnable_plan(self._store, order.study)
@@ -197,7 +200,7 @@ class Scheduler:
             self._give_up(order.study, str(error))
             withdraw_order(self._store, order.study)
             return None
-        self._sessions[order.study] = session = _Session(order, plan, planned_runs.prepare(self._store, plan))
+        self._sessions[order.study] = session = _Session(order, plan, planned_runs.prepare(self._store, plan), written)
         return session
 
     def _give_up(self, name: str, reason: str) -> None:
@@ -334,6 +337,15 @@ def _is_damaged_state(error: StoreError) -> bool:
     """Whether an error is about the content of a file of ours that can be made anew."""
     is_ours = Path(error.path).name in {study_queue.QUEUE_FILE, planned_runs.CELLS_FILE, orders.ORDERS_FILE}
     return is_ours and not isinstance(error.__cause__, OSError)
+
+
+def _state_of(path: Path) -> tuple[int, ...]:
+    """What changes when a file is replaced; nothing where there is none."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return ()
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _is_locked(store: Store, run_id: str) -> bool:

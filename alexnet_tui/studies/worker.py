@@ -26,7 +26,7 @@ from alexnet_tui.runs.store import Store
 from alexnet_tui.studies import orders, planned_runs, study_files, study_queue
 from alexnet_tui.studies.cluster import check_not_active
 from alexnet_tui.studies.orders import Order
-from alexnet_tui.studies.plan import Plan, check_clock, load_runnable_plan
+from alexnet_tui.studies.plan import Plan, check_clock, check_is_current, load_runnable_plan
 from alexnet_tui.studies.planned_runs import PlannedRun
 from alexnet_tui.studies.scheduler import (
     Prepare,
@@ -69,7 +69,9 @@ def work(
     Raises:
         RunBusyError: This study is being worked through already, here or by an engine with a queue.
         LaunchError: That engine does not answer, so that nobody knows.
-        StoreError: The runs folder cannot be read or written, or the clock is behind the plan.
+        RunNotFoundError: The study was removed meanwhile.
+        StoreError: The runs folder cannot be read or written, the clock is behind the plan, or another study has its
+            name now.
     """
     check_clock(store, plan)
     order = Order(study=plan.name, parallel=parallel, is_foreground=True, launch=launch)
@@ -89,6 +91,7 @@ def work(
             withdraw_order(store, plan.name)
         if should_stop():
             _stop_study(store, plan, say)
+        check_is_current(store, plan)
         note_all(store, plan)
         return planned_runs.status(store, plan)
 

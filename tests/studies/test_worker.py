@@ -3,18 +3,20 @@
 import contextlib
 import os
 import random
+import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import fake_trainer
 import pytest
-from fake_work import assert_each_cell_finished_once, kinds, spawn_worker, states, work
+from fake_work import QUICK, assert_each_cell_finished_once, kinds, place_orders, serve, spawn_worker, states, work
 from waiting import wait_for
 
 from alexnet_tui.config.hyperparameters import RunConfig
-from alexnet_tui.errors import RunBusyError, StoreError
+from alexnet_tui.errors import RunBusyError, RunNotFoundError, StoreError
 from alexnet_tui.launch import local, stopping
 from alexnet_tui.launch.engine import StartOptions
 from alexnet_tui.locks import take_lock
@@ -22,9 +24,9 @@ from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import bookkeeping, orders, planned_runs, scheduler, study_files
+from alexnet_tui.studies import bookkeeping, orders, planned_runs, planning, scheduler, study_files
 from alexnet_tui.studies import worker as study_worker
-from alexnet_tui.studies.plan import Plan
+from alexnet_tui.studies.plan import Plan, load_plan
 
 pytestmark = pytest.mark.usefixtures("forked")
 
@@ -194,3 +196,63 @@ def test_killing_worker_and_trainers_at_any_moment_ends_with_each_cell_once(
     assert (ledger.problems, ledger.is_rebuilt) == ((), False)
     finished = [entry.cell for entry in ledger.entries if entry.is_finish]
     assert finished == [0, 1, 2, 3] if parallel == 1 else set(finished) == {0, 1, 2, 3}
+
+
+def remove_plan(store: Store) -> None:
+    (store.root / "studies" / "report.json").unlink()
+
+
+def remove_study(store: Store) -> None:
+    remove_plan(store)
+    shutil.rmtree(store.root / "studies" / "report")
+
+
+def plan_anew(store: Store) -> None:
+    remove_study(store)
+    planning.plan_variants(store, "report", variants=["tanh"], seeds=[7], overrides=QUICK)
+
+
+def acting(said: list[str], act: Callable[[], object]) -> Callable[[], bool]:
+    """What a worker polls: it acts once, when the first run was started."""
+    acts = iter([act])
+
+    def poll() -> bool:
+        if said and (now := next(acts, None)):
+            now()
+        return False
+
+    return poll
+
+
+@pytest.mark.parametrize("remove", [remove_plan, remove_study])
+def test_a_study_that_is_removed_while_it_trains_is_given_up(
+    store: Store, plan: Plan, remove: Callable[[Store], None]
+) -> None:
+    said: list[str] = []
+    place_orders(store, plan)
+    serve(store, say=said.append, should_stop=acting(said, lambda: remove(store)))
+    started, given_up = said
+    assert started.startswith("study report: baseline seed 0: started")
+    assert "study report: given up" in given_up
+    assert "there is no study 'report'" in given_up
+    assert sum(store.reader(run_id).read_new() != [] for run_id in store.ids()) <= 1
+    assert (store.root / "studies" / "report").exists() is (remove is remove_plan), "it is not made anew"
+
+
+def test_a_command_whose_study_is_removed_says_so(store: Store, plan: Plan) -> None:
+    said: list[str] = []
+    with pytest.raises(RunNotFoundError, match="there is no study 'report'"):
+        work(store, plan, say=said.append, should_stop=acting(said, lambda: remove_study(store)))
+    assert not (store.root / "studies" / "report").exists()
+
+
+def test_a_study_that_is_planned_anew_under_its_name_is_trained_as_it_is_planned_now(store: Store, plan: Plan) -> None:
+    said: list[str] = []
+    place_orders(store, plan)
+    serve(store, say=said.append, should_stop=acting(said, lambda: plan_anew(store)))
+    now = load_plan(store, "report")
+    assert [cell.state for cell in planned_runs.status(store, now)] == ["finished"]
+    with pytest.raises(StoreError, match="another study of this name"):
+        bookkeeping.update(store, plan)
+    noted = {entry.run for entry in bookkeeping.read(store, now).entries if entry.run}
+    assert noted == {planned_runs.status(store, now)[0].run_id}

@@ -4,12 +4,17 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
+from fake_runs import started
 
 from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.runs.history import RunHistory
+from alexnet_tui.runs.notes import Notes
+from alexnet_tui.runs.record import RunRecord
 from alexnet_tui.runs.state import State
+from alexnet_tui.tui.run_names import Name
 from alexnet_tui.tui.screens.runs.columns import COLUMNS, Context, columns_for, sorted_rows
 from alexnet_tui.tui.screens.runs.filter import HELP, QueryError, completed, parse, without_last_word
-from alexnet_tui.tui.screens.runs.rows import RunRow, group_rows
+from alexnet_tui.tui.screens.runs.rows import RunRow, group_rows, run_row
 from alexnet_tui.tui.widgets.columns import fit
 
 
@@ -54,6 +59,8 @@ TANH = row(
     tags=("paper", "night"),
     note="Second sweep",
     studies=("readings-gpu",),
+    hosts=("node1",),
+    devices=("cuda:0", "cuda", "NVIDIA H200"),
 )
 BASE = row(config={"dropout": "0.3", "lrn": "yes"}, name="Paper init", is_labelled=True, is_reference=True)
 ALL = [TANH, BASE]
@@ -104,6 +111,10 @@ ALL = [TANH, BASE]
         ("study=readings-gpu", [TANH]),
         ("study=readings", []),
         ("-study:readings", [BASE]),
+        ("device=cuda", [TANH]),
+        ("device:h200", [TANH]),
+        ("device!=cuda", [BASE]),
+        ("host:node", [TANH]),
         ("id:s3", [TANH]),
         ("paper", ALL),
         ('"paper init"', [BASE]),
@@ -382,3 +393,17 @@ def test_settings_in_names_have_room_before_less_important_columns() -> None:
         assert widths["name"] >= 24
         assert {"last", "progress"} & widths.keys() == {shown}
     assert {"last", "progress"} <= widths_of([row(name="tanh s0"), row(name="tanh s1")], 78).keys()
+
+
+def test_a_run_is_found_by_the_machine_and_the_device_that_it_trained_on() -> None:
+    config = RunConfig()
+    queued = RunHistory(RunRecord(id="a", created=1.0, config=config, host="node1"))
+    trained = RunHistory(RunRecord(id="b", created=2.0, config=config, host="node2"))
+    trained.fold([started(config, device="cuda:1", device_class="NVIDIA H200")])
+    rows = [run_row(one, State.QUEUED, Notes(), Name("x", "x")) for one in (queued, trained)]
+    found = {
+        text: [row.id for row in parse(text).select(rows)] for text in ("device=auto", "device=cuda", "host=node2")
+    }
+    assert found == {"device=auto": ["a"], "device=cuda": ["b"], "host=node2": ["b"]}
+    (group,) = group_rows(rows)
+    assert (group.hosts, group.devices) == (("node1", "node2"), ("auto", "cuda:1", "cuda", "NVIDIA H200"))

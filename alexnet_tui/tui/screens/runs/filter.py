@@ -45,6 +45,7 @@ HELP = (
     ("is:running", "queued running finished stopped failed crashed copy, or live"),
     ("is:marked", "pinned own reference extended foreign grouped"),
     ("tag:paper", "a tag; note:text, label:text, id:text and study:text look into those"),
+    ("device:cuda", "what it trained on, such as cpu or h100; host:text is where"),
     ("-is:failed", "a minus negates a word"),
     ("seed=3", "a group stays for one run that fits, and keys act on those alone; best, gap... are its means"),
 )
@@ -87,6 +88,8 @@ _TEXTS: dict[str, Callable[[RunRow], Iterable[str]]] = {
     "label": lambda row: (row.name,) if row.is_labelled else (),
     "id": lambda row: row.members,
     "study": lambda row: row.studies,
+    "host": lambda row: row.hosts,
+    "device": lambda row: row.devices,
 }
 _FLAGS: dict[str, Callable[[RunRow, "Query"], bool]] = {
     **{state.value: (lambda row, _, state=state: row.state is state) for state in State},  # type: ignore[misc]
@@ -245,7 +248,7 @@ def _instead(key: str, value: str) -> str:
     own = ["is", *_TEXTS, *_NUMBERS]
     if close := difflib.get_close_matches(key, [*own, *SPECS, *ALIASES], n=1, cutoff=_CLOSE):
         return f"did you mean {close[0]}?"
-    return f"there are {', '.join(own)}, and every hyperparameter, such as variant, seed, dropout, learning_rate."
+    return f"there are {', '.join(own)}, and every hyperparameter, such as variant, seed, learning_rate."
 
 
 def _anywhere(text: str) -> Predicate:

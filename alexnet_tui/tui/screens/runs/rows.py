@@ -61,6 +61,8 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
         is_stopping: It is running and has been asked to stop; of a group, every run of it that is running.
         extends: Id of the run that it trains further, or empty.
         studies: Names of the studies that its runs were made for.
+        hosts: The machines that made its runs.
+        devices: What they train on: ``cuda:0``, ``cuda``, and the name of the GPU.
         foreign: Where the history comes from, of a run that another program trained; else empty.
     """
 
@@ -92,6 +94,8 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True):
     is_stopping: bool = False
     extends: str = ""
     studies: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
     foreign: str = ""
 
     def setting(self, name: str) -> Value | None:
@@ -157,9 +161,19 @@ def run_row(
         is_stopping=is_stopping,
         extends=printable(record.extends.runs[0], 80) if record.extends else "",
         studies=(printable(record.study, 80),) if record.study else (),
+        hosts=(printable(record.host, 80),) if record.host else (),
+        devices=_devices(history),
         foreign=str(record.foreign) if record.foreign else "",
         **figures,
     )
+
+
+def _devices(history: RunHistory) -> tuple[str, ...]:
+    """What a run trains on, from the particular to the general; before it starts, what it was told to take."""
+    if (started := history.started) is None:
+        return () if history.record.foreign else (printable(history.record.config.device, 80),)
+    names = (started.device, started.device.partition(":")[0], started.device_class)
+    return tuple(printable(name, 80) for name in dict.fromkeys(names))
 
 
 def group_rows(rows: Iterable[RunRow]) -> list[RunRow]:
@@ -198,6 +212,8 @@ def _merge(rows: Sequence[RunRow], name: Name) -> RunRow:
         tags=tuple(dict.fromkeys(tag for row in rows for tag in row.tags)),
         note=newest.note,
         studies=tuple(dict.fromkeys(name for row in rows for name in row.studies)),
+        hosts=tuple(dict.fromkeys(host for row in rows for host in row.hosts)),
+        devices=tuple(dict.fromkeys(device for row in rows for device in row.devices)),
         is_reference=newest.is_reference,
         members=tuple(row.id for row in rows),
         runs=tuple(rows),

@@ -187,7 +187,11 @@ class Scheduler:
         return [] if queue.is_paused else waiting
 
     def _session(self, order: Order) -> _Session | None:
-        """What is known of an order; a new one's data and runs are made first, None where that cannot be done."""
+        """What is known of an order; a new one's data and runs are made first, None where that cannot be done.
+
+        Raises:
+            StoreError: A file is damaged that can be made anew, or the runs cannot be made now.
+        """
         known, written = self._sessions.get(order.study), _state_of(plan_path(self._store, order.study))
         if known is not None and (known.order.placed, known.plan_file) == (order.placed, written):
             return known
@@ -197,6 +201,8 @@ class Scheduler:
                 for config in plan.one_of_each_image_size:
                     self._prepare(config)
         except AlexnetTuiError as error:
+            if isinstance(error, StoreError) and _is_damaged_state(error):
+                raise
             self._give_up(order.study, str(error))
             withdraw_order(self._store, order.study)
             return None

@@ -14,7 +14,7 @@ from alexnet_tui.errors import StoreError
 from alexnet_tui.files import FULL_DISK, write_atomic
 from alexnet_tui.locks import take_lock
 from alexnet_tui.runs.store import Store
-from alexnet_tui.studies import orders, planning, scheduler, study_files
+from alexnet_tui.studies import orders, planned_runs, planning, scheduler, study_files
 from alexnet_tui.studies.plan import Plan
 
 pytestmark = pytest.mark.usefixtures("forked")
@@ -43,6 +43,21 @@ def test_a_worker_outlives_a_damaged_file(store: Store, plan: Plan, name: str, m
     aside = sorted(path.parent.glob(f"{path.name}.damaged-*"))
     assert [one.read_bytes() for one in aside] == written == DAMAGED
     assert sum("it is kept as" in sentence for sentence in said) == 3
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_a_list_of_cells_that_is_damaged_before_a_worker_begins_is_mended_too(
+    store: Store, plan: Plan, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler, "_DAMAGE_PATIENCE_SECONDS", 0.05)
+    run_ids = planned_runs.prepare(store, plan)
+    path = store.root / "studies" / "report" / "cells.json"
+    path.write_bytes(content)
+    said: list[str] = []
+    assert [cell.run_id for cell in work(store, plan, say=said.append)] == run_ids
+    assert_each_cell_finished_once(store, plan)
+    assert [one.read_bytes() for one in path.parent.glob("cells.json.damaged-*")] == [content]
+    assert "given up" not in "".join(said)
 
 
 def test_a_file_that_is_whole_again_is_not_set_aside(store: Store, plan: Plan) -> None:

@@ -410,6 +410,23 @@ def test_delete_without_a_terminal_needs_yes_and_names_what_is_lost(run: Run, st
     assert not (store.root / record.id).exists()
 
 
+def test_several_runs_are_deleted_at_once_or_none(run: Run, store: Store) -> None:
+    first, other, second = (
+        fake_runs.write_run(store, RunConfig(epochs=2, seed=seed), epochs_done=1).id for seed in range(3)
+    )
+    refused = run("delete", first, second, "last")
+    assert (refused.code, len(re.findall("1 epoch, 0 checkpoints", refused.err))) == (2, 2)
+    assert run("delete", first, "nothing", "--yes").code == 3
+    lock = take_lock(store.path(second))
+    try:
+        assert run("delete", first, second, "--yes").code == 75
+    finally:
+        os.close(lock)
+    assert len(store.ids()) == 3
+    done = run("delete", first, second, "--yes")
+    assert (done.code, done.err.count("deleted run "), store.ids()) == (0, 2, [other])
+
+
 def test_the_size_of_a_run_is_that_of_the_files_that_are_still_there(
     run: Run, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -229,26 +229,35 @@ def rename(
 
 
 def delete(
-    run: options.RunName,
+    runs: Annotated[
+        list[str],
+        list[str],
+        options.argument(
+            metavar="RUN...",
+            help="Ids of runs, the letters they begin with, or `last`.",
+            autocompletion=options.complete_run,
+        ),
+    ],
     yes: Annotated[bool, options.option("--yes", "-y", help="Do not ask.")] = False,
     runs_dir: options.RunsDir = None,
 ) -> int:
-    """Delete a run with its record and its checkpoints, after asking.
+    """Delete runs with their records and their checkpoints, after asking.
 
     Example: alexnet-tui delete baseline-s0-20261122-195310
     """
     store = options.open_store(runs_dir)
-    run_id = store.resolve(run)
-    lost = _describe(store, run_id)
+    lost = {run_id: _describe(store, run_id) for run_id in map(store.resolve, runs)}
     if not yes:
+        what = "; ".join(lost.values())
         if not sys.stdin.isatty():
-            raise UsageError(f"this would delete {lost}. --yes does it without asking.")
-        say(" ".join((f"This deletes {lost}.", *deletion.deletion_warnings(store, [run_id]), "It cannot be undone.")))
-        if not typer.confirm("Delete it?", err=True):
+            raise UsageError(f"this would delete {what}. --yes does it without asking.")
+        say(" ".join((f"This deletes {what}.", *deletion.deletion_warnings(store, [*lost]), "It cannot be undone.")))
+        if not typer.confirm(f"Delete {'it' if len(lost) == 1 else f'these {len(lost)} runs'}?", err=True):
             say("Nothing was deleted.")
             return ExitCode.DONE
-    deletion.delete_run(store, run_id)
-    say(f"deleted {lost}.")
+    for run_id, described in lost.items():
+        deletion.delete_run(store, run_id)
+        say(f"deleted {described}.")
     return ExitCode.DONE
 
 

@@ -18,6 +18,7 @@ from waiting import wait_for
 
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.store import Store
+from alexnet_tui.studies import scheduler
 from alexnet_tui.studies import worker as study_worker
 from alexnet_tui.studies.plan import Plan, load_plan
 
@@ -42,6 +43,19 @@ def test_a_study_that_is_done_needs_no_images_and_measures_nothing(
     again = run("study", "run", "mine", "--parallel", "auto")
     assert (again.code, again.err.splitlines()[-1]) == (0, "study mine: 1 finished.")
     assert ("measuring" in again.err, elsewhere.exists()) == (False, False)
+
+
+@pytest.mark.parametrize("name", ["cells.json", "queue.json"])
+def test_a_study_whose_file_is_damaged_is_mended_by_the_command_that_trains_it(
+    run: Run, store: Store, fake_work: None, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(scheduler, "_DAMAGE_PATIENCE_SECONDS", 0.05)
+    run("study", "new", "mine", "--data", "synthetic", "--epochs", "2", "--variants", "tanh", "--seeds", "1")
+    path = store.root / "studies" / "mine" / name
+    path.write_bytes(b'{"0')
+    done = run("study", "run", "mine")
+    assert (done.code, done.err.splitlines()[-1]) == (0, "study mine: 1 finished.")
+    assert path.with_name(f"{name}.damaged-1").read_bytes() == b'{"0'
 
 
 @pytest.mark.slow
@@ -126,7 +140,8 @@ def test_a_signal_stops_the_runs_with_a_checkpoint(
         sys.path[:0] = {fake_trainer.SEARCH_PATH}
         import fake_trainer
         from alexnet_tui.cli import main as cli
-        from alexnet_tui.studies import worker as study_worker
+        from alexnet_tui.studies import scheduler
+from alexnet_tui.studies import worker as study_worker
         study_worker.work = functools.partial(study_worker.work, command=fake_trainer.command("endless"))
         cli.main(["study", "run", "report", "--runs-dir", {str(store.root)!r}])
         """

@@ -13,7 +13,7 @@ from alexnet_tui.cli.generated_options import with_launcher
 from alexnet_tui.cli.output import say
 from alexnet_tui.cli.starting import prepare_data
 from alexnet_tui.command_lines import shell_command
-from alexnet_tui.errors import ExitCode, RunBusyError, UsageError
+from alexnet_tui.errors import ExitCode, RunBusyError, StoreError, UsageError
 from alexnet_tui.launch import registry
 from alexnet_tui.launch.engine import HERE, Launch, QueueEngine
 from alexnet_tui.runs.state import State
@@ -142,9 +142,17 @@ def worker(runs_dir: options.RunsDir = None) -> int:
 
 def _prepare_images(store: Store, plan: Plan) -> None:
     """Make the images ready that a plan still trains on; for one that is done, as an imported one, none are."""
-    if planned_runs.are_left(store, plan):
+    if _may_be_left(store, plan):
         for config in plan.one_of_each_image_size:
             prepare_data(config)
+
+
+def _may_be_left(store: Store, plan: Plan) -> bool:
+    """Whether a run has still to be trained; the worker mends a file that does not let us know."""
+    try:
+        return planned_runs.are_left(store, plan)
+    except StoreError:
+        return True
 
 
 def _num_parallel(plan: Plan, text: str, launch: Launch) -> int:
@@ -190,7 +198,7 @@ def work_through(store: Store, plan: Plan, parallel_text: str, launch: Launch = 
     """Work through a plan from here; the exit code."""
     from alexnet_tui.studies.worker import work
 
-    is_measured = parallel_text != "auto" or planned_runs.are_left(store, plan)
+    is_measured = parallel_text != "auto" or _may_be_left(store, plan)
     parallel = _num_parallel(plan, parallel_text, launch) if is_measured else 1
     _prepare_images(store, plan)
     with _signals() as caught:

@@ -169,14 +169,15 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
         return self.text(value)
 
     def difference(self, value: float | None) -> str:
-        """A difference of two values, signed: ``+4.70`` points, ``-0.3`` epochs, ``+00:03:12``."""
+        """A difference of two values, signed: ``+4.70`` points, ``-0.3`` epochs, ``+00:03:12``; zero has a plus."""
         if value is None or not math.isfinite(value):
             return MISSING
         if self.unit.is_share:
             return format_difference(100 * value, 2)
         if self.unit is Unit.EPOCHS:
             return format_difference(value, 1)
-        return f"{'-' if value < 0 else '+'}{self.text(abs(value))}"
+        text = self.text(abs(value))
+        return f"{'-' if value < 0 and text != self.text(0.0) else '+'}{text}"
 
     def best(self, values: Sequence[float]) -> float | None:
         """The best of several values; None where none is."""

@@ -60,6 +60,20 @@ def test_numbers_are_written_in_the_metric_s_unit() -> None:
         assert METRICS[name].text(math.nan) == METRICS[name].difference(None) == "–"
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("time", -0.4, "+00:00:00"),
+        ("time", -0.6, "-00:00:01"),
+        ("rate", -0.4, "+0"),
+        ("t25", -0.04, "+0.0"),
+        ("gap", -0.00001, "+0.00"),
+    ],
+)
+def test_a_difference_that_is_zero_as_written_has_a_plus(name: str, value: float, text: str) -> None:
+    assert METRICS[name].difference(value) == text
+
+
 def test_what_is_better_is_known_where_it_is_a_merit() -> None:
     assert METRICS["final_test"].best([0.5, 0.7]) == 0.7
     assert METRICS["t25"].best([8.0, 6.0]) == 6.0

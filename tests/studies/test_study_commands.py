@@ -140,8 +140,7 @@ def test_a_signal_stops_the_runs_with_a_checkpoint(
         sys.path[:0] = {fake_trainer.SEARCH_PATH}
         import fake_trainer
         from alexnet_tui.cli import main as cli
-        from alexnet_tui.studies import scheduler
-from alexnet_tui.studies import worker as study_worker
+        from alexnet_tui.studies import worker as study_worker
         study_worker.work = functools.partial(study_worker.work, command=fake_trainer.command("endless"))
         cli.main(["study", "run", "report", "--runs-dir", {str(store.root)!r}])
         """

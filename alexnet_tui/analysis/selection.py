@@ -211,6 +211,6 @@ def _resolve(store: Store, name: str) -> str:
             groups = ", ".join(load_plan(store, study).group_names[:8])
             reason = f"study {quoted(study)} has no run of a group {quoted(group, 80)}; its groups are {groups}."
             raise RunNotFoundError(store.root, reason) from error
-        lists = shell_command("runs", root=store.root)
-        reason = f"there is no study and no run {quoted(name, 80)}; `{lists}` lists the runs."
+        lists = f"`{shell_command('runs', root=store.root)}` lists the runs."
+        reason = f"there is no study and no run {quoted(name, 80)}; {store.label_hint(name) or lists}"
         raise RunNotFoundError(store.root, reason) from error

@@ -199,7 +199,18 @@ class Store:
             newest = next((record.id for record in self.list().runs if record.id in fits), fits[0])
             reason = f"{len(fits)} runs begin with {shown}: {', '.join(fits[:5])}{more}. Name one of them."
             raise AmbiguousRunError(self.root, reason, text=text, newest=newest)
-        raise self._not_found(shown)
+        raise self._not_found(shown, self.label_hint(text))
+
+    def label_hint(self, text: str) -> str:
+        """Which runs people call so, by the ids that commands take, in a sentence; or nothing."""
+        found = [record.id for record in self.list().runs if text and text == self._label(record)]
+        more = ", ..." if len(found) > 5 else ""
+        return f"{', '.join(found[:5])}{more} {'has' if len(found) == 1 else 'have'} that label." if found else ""
+
+    def _label(self, record: RunRecord) -> str:
+        with suppress(StoreError):  # Deleted meanwhile.
+            return self.notes(record.id).label or record.label
+        return ""
 
     def _parents(self) -> tuple[Path, ...]:
         """The folders that hold runs; the reference runs come last, and not from behind a link."""
@@ -215,9 +226,9 @@ class Store:
         shipped = shipped_runs()
         return shipped if _is_directory(shipped) else self.root / REFERENCE
 
-    def _not_found(self, shown: str) -> RunNotFoundError:
-        lists = shell_command("runs", root=self.root)
-        return RunNotFoundError(self.root, f"there is no run {shown}; `{lists}` lists them.")
+    def _not_found(self, shown: str, hint: str = "") -> RunNotFoundError:
+        lists = f"`{shell_command('runs', root=self.root)}` lists them."
+        return RunNotFoundError(self.root, f"there is no run {shown}; {hint or lists}")
 
     def ids(self) -> list[str]:
         """Ids of all runs, reference runs last; unreadable ones included."""

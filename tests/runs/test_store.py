@@ -15,6 +15,7 @@ from fake_runs import a_step, open_writer, started
 from msgspec.structs import replace
 
 from alexnet_tui import files
+from alexnet_tui.analysis.selection import select_runs
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import RunBusyError, RunNotFoundError, StoreError
 from alexnet_tui.locks import take_lock, write_owner
@@ -178,6 +179,19 @@ def test_messages_show_what_was_typed_as_it_was_typed(store: Store) -> None:
     lists = re.escape(f"`alexnet-tui runs --runs-dir {store.root}` lists them.")
     with pytest.raises(RunNotFoundError, match=rf"there is no run 'a\\b'; {lists}$"):
         store.resolve("a\\b")
+
+
+def test_who_names_a_run_by_its_label_is_told_its_id(store: Store) -> None:
+    labelled, renamed, other = (store.create(RunConfig(seed=seed), label="my run" * (seed < 2)).id for seed in range(3))
+    store.change_notes(renamed, lambda notes: replace(notes, label="new name"))
+    for label, run_id in (("my run", labelled), ("new name", renamed)):
+        with pytest.raises(RunNotFoundError, match=f"there is no run '{label}'; {run_id} has that label\\.$"):
+            store.resolve(label)
+        with pytest.raises(RunNotFoundError, match=f"no study and no run '{label}'; {run_id} has that label\\.$"):
+            select_runs(store, [label])
+    store.change_notes(other, lambda notes: replace(notes, label="my run"))
+    assert re.fullmatch(rf"({labelled}|{other}), ({labelled}|{other}) have that label\.", store.label_hint("my run"))
+    assert store.label_hint("") == ""
 
 
 def test_a_run_is_found_by_the_beginning_of_its_id(store: Store) -> None:

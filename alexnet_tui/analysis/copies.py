@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from statistics import median
 
 import msgspec
@@ -15,7 +15,15 @@ from alexnet_tui.runs.history import RunHistory
 
 _BEGIN_ALIKE = frozenset(("schedule", "rate_decay", "train_images", "train_eval_images"))
 """Settings in which runs of one seed may differ and train alike all the same, until their learning rates part."""
+_LOSSES = ("test_loss", "train_loss")
 _EQUAL_LOSS = 1e-9
+_EQUAL_CHANGE = 4 * _EQUAL_LOSS
+"""The changes between two losses that are equal in two runs differ by less, rounding included."""
+_LARGEST_ROUNDED_WELL = 1e6
+_ALIKE_FIELDS = tuple(
+    name for name in (*RESULT_FIELDS, "seed") if name not in ("epochs", "removed_conv_layer", "rate_decay")
+)
+"""Settings in which runs that have to be equal do not differ."""
 
 
 def check_together(histories: Sequence[RunHistory]) -> dict[str, Check]:
@@ -25,11 +33,52 @@ def check_together(histories: Sequence[RunHistory]) -> dict[str, Check]:
     """
     started = [run for run in histories if run.segments]
     failed: dict[str, Check] = {}
-    for one, other in itertools.combinations(started, 2):
+    for first, second in sorted(_of_equal_settings(started) | _of_equal_changes(started)):
+        one, other = started[first], started[second]
         if fault := _fault(one, other):
             for run, beside in ((one, other), (other, one)):
                 failed.setdefault(run.id, Check("other runs", Result.FAILED, f"{fault} run {beside.id}."))
     return {run.id: failed.get(run.id, Check("other runs", Result.PASSED)) for run in started}
+
+
+def _of_equal_settings(runs: Sequence[RunHistory]) -> set[tuple[int, int]]:
+    """Pairs of places in `runs`, among them all that should be equal."""
+    alike: dict[tuple[object, ...], list[int]] = {}
+    for place, run in enumerate(runs):
+        alike.setdefault(tuple(getattr(run.record.config, name) for name in _ALIKE_FIELDS), []).append(place)
+    return {pair for places in alike.values() for pair in itertools.combinations(places, 2)}
+
+
+def _of_equal_changes(runs: Sequence[RunHistory]) -> set[tuple[int, int]]:
+    """Pairs of places in `runs`, among them all whose losses are equal, or lie equally far apart, in half their epochs.
+
+    Of more than half of all epochs two follow each other, or every other one is among them: over these the losses of
+    both runs change alike. To look for such changes takes time for each run, and not for each pair of runs. Runs with
+    losses that are no numbers, or are huge, are in a pair with every other one.
+    """
+    found = set[tuple[int, int]]()
+    for column in _LOSSES:
+        losses = {place: run.epochs[column] for place, run in enumerate(runs)}
+        odd = [place for place, one in losses.items() if not all(abs(loss) <= _LARGEST_ROUNDED_WELL for loss in one)]
+        found |= {(min(pair), max(pair)) for pair in itertools.product(odd, losses) if pair[0] != pair[1]}
+        for place in odd:
+            del losses[place]
+        longest = max(map(len, losses.values()), default=0)
+        for step, epoch in itertools.product((1, 2), range(longest)):
+            end = epoch + step
+            found |= _close((one[end] - one[epoch], place) for place, one in losses.items() if end < len(one))
+    return found
+
+
+def _close(changes: Iterable[tuple[float, int]]) -> set[tuple[int, int]]:
+    """Pairs of places whose changes are equal."""
+    found = set[tuple[int, int]]()
+    before: list[tuple[float, int]] = []
+    for change, place in sorted(changes):
+        before = [one for one in before if change - one[0] < _EQUAL_CHANGE]
+        found |= {(min(place, other), max(place, other)) for _, other in before}
+        before.append((change, place))
+    return found
 
 
 def _fault(one: RunHistory, other: RunHistory) -> str:
@@ -67,7 +116,7 @@ def has_losses_of(one: RunHistory, other: RunHistory, first: int = 0) -> bool:
         other: Another.
         first: Index of the first epoch that is looked at.
     """
-    for column in ("test_loss", "train_loss"):
+    for column in _LOSSES:
         pairs = zip(one.epochs[column][first:], other.epochs[column][first:], strict=False)
         apart = [a - b for a, b in pairs if math.isfinite(a - b)]
         if len(apart) < 2:

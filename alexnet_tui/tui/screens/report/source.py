@@ -23,7 +23,6 @@ from alexnet_tui.text import counted, printable
 from alexnet_tui.tui.study_lookup import MAX_STUDIES, newest_studies
 
 _MAKING = threading.Lock()
-_MOST_PAIRED = 300
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -85,7 +84,7 @@ def make(store: Store, source: Source, find: planned_runs.Find | None = None) ->
     """
     with _MAKING:  # One that is asked for again is made by a second thread, out of runs that reading changes.
         found = select_runs(store, source.names, find=find)
-        together = check_together(found.histories[:_MOST_PAIRED])  # Every pair is looked at.
+        together = check_together(found.histories)
         checks = [
             RunChecks(run.id, (*check_run(run), *([together[run.id]] if run.id in together else [])))
             for run in found.histories

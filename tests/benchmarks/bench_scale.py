@@ -64,7 +64,8 @@ def work_queue(root: Path) -> None:
     """Be the worker of a study whose trainers play a script."""
     store = Store(root)
     overrides = {"data": "synthetic", "epochs": "2"}
-    plan = planning.plan_variants(store, "queue", variants=list(VARIANTS), seeds=list(range(10)), overrides=overrides)
+    seeds = [1_000_000 + number for number in range(10)]  # No finished run has one of these.
+    plan = planning.plan_variants(store, "queue", variants=list(VARIANTS), seeds=seeds, overrides=overrides)
     print("up", flush=True)
     study_worker.work(store, plan, parallel=2, command=fake_trainer.command("slow"))
     time.sleep(3600)
@@ -79,7 +80,8 @@ def beside(root: Path, num_live: int) -> Iterator[None]:
     try:
         for child in children:
             assert child.stdout is not None
-            child.stdout.readline()
+            if not child.stdout.readline():
+                raise SystemExit("a process that is to work beside the console has ended")
         yield
     finally:
         for child in children:

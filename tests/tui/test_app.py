@@ -41,7 +41,7 @@ from alexnet_tui.tui.settings import change_settings, load_settings
 from alexnet_tui.tui.terminal.driver import to_ascii
 from alexnet_tui.tui.terminal.themes import ANSI, DARK, LIGHT
 from alexnet_tui.tui.widgets.bars import PLACES
-from alexnet_tui.tui.widgets.help import WALK, HelpScreen, help_entries
+from alexnet_tui.tui.widgets.help import FIRST_STEPS, HelpScreen, help_entries
 
 ROOT = Path(__file__).parents[2]
 
@@ -199,9 +199,9 @@ async def test_help_lists_every_key_of_the_screen_and_can_be_searched(store: Sto
             assert line.text.split(";")[0].split(":")[0][:50] in text, line
         assert "lr>=0.01" in text
         await c.type("baseline")
-        assert [line.keys for line in screen.matching("baseline") if line.group not in {"Words", WALK[0].group}] == [
-            "p"
-        ]
+        assert [
+            line.keys for line in screen.matching("baseline") if line.group not in {"Words", FIRST_STEPS[0].group}
+        ] == ["p"]
         assert "Make the run the baseline" in c.text()
         assert "Start a run." not in c.text()
         await c.type("zzz")

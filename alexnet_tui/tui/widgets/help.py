@@ -63,8 +63,8 @@ WORDS = tuple(
 )
 """What the figures on the screens mean."""
 
-WALK = tuple(
-    HelpEntry(group="A walk of two minutes", keys=keys, text=text)
+FIRST_STEPS = tuple(
+    HelpEntry(group="First steps", keys=keys, text=text)
     for keys, text in (
         (
             "1",
@@ -134,14 +134,14 @@ class HelpScreen(DialogScreen[None]):
         self, lines: Sequence[HelpEntry], *, filter_words: Sequence[tuple[str, str]], messages: Sequence[str]
     ) -> None:
         super().__init__("")
-        self._lines = [*lines, *WORDS, *WALK]
+        self._lines = [*lines, *WORDS, *FIRST_STEPS]
         self._lines += [HelpEntry(group="Filter words", keys=word, text=text) for word, text in filter_words]
         self._lines += [HelpEntry(group="Last messages here", keys="·", text=text) for text in reversed(messages)]
 
     def compose(self) -> ComposeResult:
         """A search line over the list."""
         search = LineInput(
-            placeholder="type to search, such as walk for a walk of two minutes",
+            placeholder='type to search, such as "first steps" or "gap"',
             id="help-search",
             max_length=_MAX_CHARS,
             compact=True,

@@ -250,9 +250,8 @@ def _submit(text: str, name: str, num_tasks: int, log: Path, options: Mapping[st
         *(f"--{option}={value}" for option, value in options.items()),
         text=text,
     )
-    job = (
-        answer.strip().rpartition("\n")[2].partition(";")[0]
-    )  # Words of the site may precede, a cluster's name follow.
+    # Words of the site may precede the number, and a cluster's name may follow it.
+    job = answer.strip().rpartition("\n")[2].partition(";")[0]
     if not re.fullmatch(_JOB_NUMBER, job):
         takes_out = f"scancel --me --name={_job_name(name)}"
         raise LaunchError(

@@ -21,6 +21,7 @@ MAX_JSON_BYTES = 1 << 20
 TEMPORARY = re.compile(r"\.(.+)\.\d+-[0-9a-f]{8}\.tmp", re.DOTALL)
 """What `temporary_name` gives, with the name it was made of."""
 _PIECE_BYTES = 1 << 14
+Stamp = tuple[int, int, int]
 _SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 
 
@@ -170,6 +171,15 @@ def replace(name: str, content: bytes | memoryview, mode: int | None, folder: in
     except BaseException:
         os.unlink(temporary, dir_fd=folder)
         raise
+
+
+def file_stamp(path: Path | str, *, follows_links: bool = False) -> Stamp | None:
+    """Date, size and number of a file or folder, which change whenever it does; None where there is none."""
+    try:
+        status = os.stat(path, follow_symlinks=follows_links)
+    except (OSError, ValueError):  # A text that a person types may be no path.
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def sync_directory(directory: Path) -> None:

@@ -18,7 +18,7 @@ import msgspec
 from alexnet_tui.command_lines import shell_command
 from alexnet_tui.config.hyperparameters import RunConfig
 from alexnet_tui.errors import AlexnetTuiError, RunBusyError, StoreError
-from alexnet_tui.files import FULL_DISK
+from alexnet_tui.files import FULL_DISK, Stamp, file_stamp
 from alexnet_tui.launch import registry, stopping
 from alexnet_tui.launch.engine import StartOptions
 from alexnet_tui.launch.trainer_process import TRAINER
@@ -50,7 +50,7 @@ class _Session(msgspec.Struct):
         order: The order.
         plan: Its study's plan.
         run_ids: The run of every cell.
-        plan_file: The state of the plan's file when it was read: a study may be removed, or planned anew, at any time.
+        plan_stamp: Of the plan's file when it was read: a study may be removed, or planned anew, at any time.
         starts: How often this worker started each cell.
         seen: Cells seen training under this order; if one of them stops, a person wanted that.
         refusals: Why a cell could not be started the last time, by its position.
@@ -61,7 +61,7 @@ class _Session(msgspec.Struct):
     order: Order
     plan: Plan
     run_ids: list[str]
-    plan_file: tuple[int, ...] = ()
+    plan_stamp: Stamp | None = None
     starts: Counter[int] = msgspec.field(default_factory=Counter)
     seen: set[int] = msgspec.field(default_factory=set)
     refusals: dict[int, str] = msgspec.field(default_factory=dict)
@@ -192,8 +192,8 @@ class Scheduler:
         Raises:
             StoreError: A file is damaged that can be made anew, or the runs cannot be made now.
         """
-        known, written = self._sessions.get(order.study), _state_of(plan_path(self._store, order.study))
-        if known is not None and (known.order.placed, known.plan_file) == (order.placed, written):
+        known, stamp = self._sessions.get(order.study), file_stamp(plan_path(self._store, order.study))
+        if known is not None and (known.order.placed, known.plan_stamp) == (order.placed, stamp):
             return known
         try:
             plan = load_runnable_plan(self._store, order.study)
@@ -206,7 +206,7 @@ class Scheduler:
             self._give_up(order.study, str(error))
             withdraw_order(self._store, order.study)
             return None
-        self._sessions[order.study] = session = _Session(order, plan, planned_runs.prepare(self._store, plan), written)
+        self._sessions[order.study] = session = _Session(order, plan, planned_runs.prepare(self._store, plan), stamp)
         return session
 
     def _give_up(self, name: str, reason: str) -> None:
@@ -343,15 +343,6 @@ def _is_damaged_state(error: StoreError) -> bool:
     """Whether an error is about the content of a file of ours that can be made anew."""
     is_ours = Path(error.path).name in {study_queue.QUEUE_FILE, planned_runs.CELLS_FILE, orders.ORDERS_FILE}
     return is_ours and not isinstance(error.__cause__, OSError)
-
-
-def _state_of(path: Path) -> tuple[int, ...]:
-    """What changes when a file is replaced; nothing where there is none."""
-    try:
-        found = path.lstat()
-    except OSError:
-        return ()
-    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _is_locked(store: Store, run_id: str) -> bool:

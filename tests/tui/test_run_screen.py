@@ -21,6 +21,7 @@ from textual.widgets import Static
 from alexnet_tui.analysis.integrity import check_run
 from alexnet_tui.config.architecture import num_parameters
 from alexnet_tui.config.hyperparameters import RunConfig
+from alexnet_tui.files import file_stamp
 from alexnet_tui.runs import events as ev
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory
@@ -640,7 +641,7 @@ async def test_the_log_is_made_safe_and_followed(store: Store) -> None:
         await driver.wait_for(lambda: "line 0 " in driver.text())
         with log.open("a") as file:
             file.write("one more\n")
-        await driver.wait_for(lambda: shown.query_one(LogPage)._stamp == (log.stat().st_mtime_ns, log.stat().st_size))
+        await driver.wait_for(lambda: shown.query_one(LogPage)._stamp == file_stamp(log))
         assert "line 0 " in driver.text(), "who reads above is not pulled down"
 
 

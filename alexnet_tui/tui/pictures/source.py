@@ -7,15 +7,15 @@ from pathlib import Path
 import msgspec
 
 from alexnet_tui.errors import AlexnetTuiError
+from alexnet_tui.files import Stamp, file_stamp
 from alexnet_tui.report.pictures.kernels import Kernels, nearest, read_kernels, stored_epochs
 from alexnet_tui.report.pictures.pixels import Pixels
 from alexnet_tui.report.pictures.predictions import Predictions, read_predictions
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.run_files import KERNELS, PREDICTIONS_FILE
 from alexnet_tui.text import printable
-from alexnet_tui.tui.file_stamps import Stamp, file_stamp
 
-_NONE_YET = (-1, -1)
+_NONE_YET = (-1, -1, -1)
 
 
 class Subject(StrEnum):

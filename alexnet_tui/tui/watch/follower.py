@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from alexnet_tui.files import Stamp, file_stamp
 from alexnet_tui.locks import LOCK_FILE, read_owner
 from alexnet_tui.runs.event_log import EventReader
 from alexnet_tui.runs.events import FINAL_EVENTS, Finished, KnownEvent, Resumed, Started
@@ -19,7 +20,6 @@ from alexnet_tui.runs.record import RunRecord, read_record
 from alexnet_tui.runs.run_files import EVENTS_FILE
 from alexnet_tui.runs.state import State, is_training_elsewhere
 from alexnet_tui.runs.stop_request import is_stopping as is_asked_to_stop
-from alexnet_tui.tui.file_stamps import Stamp, file_stamp
 from alexnet_tui.tui.watch.batch import Batch
 
 _CHUNK_BYTES = 1 << 18  # What fits the cache of a core, and is freed before the next is read.

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from alexnet_tui.errors import StoreError
+from alexnet_tui.files import Stamp, file_stamp
 from alexnet_tui.runs.history import RunHistory
 from alexnet_tui.runs.notes import Notes
 from alexnet_tui.runs.origin import is_imported
@@ -21,7 +22,6 @@ from alexnet_tui.runs.record import read_record
 from alexnet_tui.runs.run_files import RECORD_FILE
 from alexnet_tui.runs.state import State, derive_state
 from alexnet_tui.runs.store import Store
-from alexnet_tui.tui.file_stamps import Stamp, file_stamp
 from alexnet_tui.tui.watch.batch import Batch
 from alexnet_tui.tui.watch.follower import RunFollower
 

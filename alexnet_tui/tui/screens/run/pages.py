@@ -13,6 +13,7 @@ from textual.content import Content
 from alexnet_tui.analysis.integrity import Check, Result, check_run
 from alexnet_tui.config.hyperparameters import SPECS, Value, shown_value
 from alexnet_tui.errors import StoreError
+from alexnet_tui.files import Stamp, file_stamp
 from alexnet_tui.runs.event_log import EventReader
 from alexnet_tui.runs.follow import load
 from alexnet_tui.runs.history import RunHistory, threads_text
@@ -22,7 +23,6 @@ from alexnet_tui.runs.state import State
 from alexnet_tui.runs.store import Store
 from alexnet_tui.text import format_bytes, format_count, printable
 from alexnet_tui.tui import threads
-from alexnet_tui.tui.file_stamps import Stamp, file_stamp
 from alexnet_tui.tui.session import Session
 from alexnet_tui.tui.widgets.text import TextPage, hanging
 from alexnet_tui.tui.workers import CoalescingWorker
@@ -37,7 +37,7 @@ _RESULT_CELLS = max(map(len, Result)) + 2
 _VERIFY_NOTE = "A run whose record fails a check counts for no verdict."
 _CHECKING = "Checking the record …"
 _NO_LOG = "Empty. Libraries print here, and a training that failed says why."
-_UNREAD = (-1, -1)
+_UNREAD = (-1, -1, -1)
 _BORDER_CELLS = 3  # Padding at both sides, and the scroll bar.
 
 

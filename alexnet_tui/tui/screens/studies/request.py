@@ -1,7 +1,6 @@
 """What a person asks for in the form of a study: the texts of its fields, and the plan that they make; no widgets."""
 
 import functools
-import os
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
@@ -21,6 +20,7 @@ from alexnet_tui.config.protocols import (
     size_text,
 )
 from alexnet_tui.errors import ClaimError, ConfigError, UsageError
+from alexnet_tui.files import Stamp, file_stamp
 from alexnet_tui.studies.plan import MAX_CELLS
 from alexnet_tui.studies.study_queue import MAX_AT_ONCE
 from alexnet_tui.text import counted, printable, quoted
@@ -35,21 +35,12 @@ _CONFIG_FIELDS = ("front_end", "data", "epochs", "train_images")
 
 
 @functools.lru_cache(8)
-def _claims_of(name: str, _: tuple[int, ...]) -> list[Claim] | str:
+def _claims_of(name: str, _: Stamp | None) -> list[Claim] | str:
     """The claims of a set or of a file in some state, or why there are none: with every key they are asked for."""
     try:
         return find_claims(name)
     except (ClaimError, UsageError) as error:
         return str(error)
-
-
-def _state_of(path: str) -> tuple[int, ...]:
-    """What changes when a file does; nothing where there is none, as of a set that comes with the program."""
-    try:
-        found = os.stat(path)
-    except (OSError, ValueError):
-        return ()
-    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def free_name(protocol: str, taken: Collection[str]) -> str:
@@ -109,7 +100,7 @@ class StudyRequest(msgspec.Struct, frozen=True, kw_only=True):
             ConfigError: The set or the file cannot be read.
         """
         name = self.texts["claims"] if self.has_own_claims else PROTOCOLS[self.protocol].claims
-        found = _claims_of(name, _state_of(name)) if name else []
+        found = _claims_of(name, file_stamp(name, follows_links=True)) if name else []
         if isinstance(found, str):
             raise ConfigError("claims", found)
         return found
